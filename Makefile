@@ -1,0 +1,53 @@
+# The two commands are `make train` and `make test`; both set up .venv when it is not there yet.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+SHAPES := data/shapes
+TRAIN  := configs/faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py
+
+.PHONY: help setup train test test-all lint format clean
+
+help:
+	@echo "make train     make the 'shapes' pictures and train Faster R-CNN on them, from scratch"
+	@echo "make test      run the tests"
+	@echo "make test-all  run the long ones too"
+	@echo "make lint      ruff and mypy"
+	@echo "make setup     create .venv with tried versions (the others call it)"
+
+setup: $(STAMP)
+
+$(STAMP): requirements.txt setup.cfg setup.py
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (about 6 GB, a few minutes) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@# Two OpenCV packages come along and share one folder; the one without a window system needs no libGL.
+	@$(BIN)/python -m pip uninstall --quiet --yes opencv-python opencv-python-headless
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		"$$(grep '^opencv-python-headless==' requirements.txt)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(SHAPES)/info.json: | setup
+	@$(BIN)/python tools/make_shapes.py --out $(SHAPES)
+
+train: setup $(SHAPES)/info.json
+	@$(BIN)/python tools/train.py $(TRAIN)
+
+test: setup
+	@$(BIN)/python -m pytest -n 2
+
+test-all: setup
+	@$(BIN)/python -m pytest -n 2 -m ""
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: setup
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
