@@ -1,0 +1,95 @@
+"""The import hook that offers `mmcv._ext` where no compiled one exists.
+
+MMCV loads its operators with `importlib.import_module('mmcv._ext')` and asks
+`importlib.util.find_spec` whether they are there.  Both go through `sys.meta_path`, so a finder at
+its *end* answers only after the ordinary one has found no compiled module: the compiled one wins
+without any comparison of versions or paths.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+EXTENSION = "mmcv._ext"
+SWITCH = "RESBLOCK_MMCV_OPS"
+
+
+class OperatorFinder(MetaPathFinder):
+    """Finds `mmcv._ext` and nothing else; imports nothing to do so."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != EXTENSION:
+            return None
+        return ModuleSpec(fullname, OperatorLoader(), origin="resblock_backbones.openmmlab.ops")
+
+
+class OperatorLoader(Loader):
+    """Fills the module from the operator table, which is first imported here."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return None  # Python's own kind of module, with its __spec__, will do.
+
+    def exec_module(self, module: ModuleType) -> None:
+        from .kernel import as_kernel
+        from .table import INFORMATION, OPERATORS
+
+        module.__doc__ = "MMCV's operators on PyTorch's and torchvision's kernels."
+        for name, function in OPERATORS.items():
+            setattr(module, name, as_kernel(function))
+        for name, answer in INFORMATION.items():
+            setattr(module, name, answer)
+        # Each file of mmcv.ops asserts at import that its functions exist, used or not.
+        module.__dict__["__getattr__"] = missing_operator
+
+
+def missing_operator(name: str) -> Callable[..., Any]:
+    """Stand-in for operator `name`: it exists, and says what to do when it is called.
+
+    Raises:
+        AttributeError: `name` is private, so it is no operator (Python itself asks modules for
+            names such as `__path__`).
+    """
+    if name.startswith("_"):
+        raise AttributeError(f"module {EXTENSION!r} has no attribute {name!r}")
+
+    def missing(*args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(
+            f"MMCV's operator {name!r} is not among those that resblock_backbones runs on "
+            "torchvision's kernels. Ways out: install a compiled MMCV for this PyTorch (it is "
+            "then used by itself), or open an issue at resblock_backbones that names the operator."
+        )
+
+    missing.__name__ = missing.__qualname__ = name
+    return missing
+
+
+def switched_off() -> bool:
+    """Whether the environment variable RESBLOCK_MMCV_OPS asks to leave MMCV alone."""
+    return os.environ.get(SWITCH, "on").strip().lower() in {"off", "0", "false", "no"}
+
+
+def installed() -> bool:
+    """Whether the finder is in place (a compiled `mmcv._ext` is used all the same if there)."""
+    return any(isinstance(finder, OperatorFinder) for finder in sys.meta_path)
+
+
+def install() -> bool:
+    """Offer `mmcv._ext` to whoever imports it from now on; calling it again changes nothing.
+
+    Returns:
+        Whether the offer stands: False when RESBLOCK_MMCV_OPS=off.
+
+    >>> install() and install()
+    True
+    """
+    if switched_off():
+        return False
+    if not installed():
+        sys.meta_path.append(OperatorFinder())
+    return True

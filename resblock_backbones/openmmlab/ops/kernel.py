@@ -1,0 +1,46 @@
+"""What every operator of the table has in common: how it is called and in which precision.
+
+MMCV calls its operators inside the forward or backward of a `torch.autograd.Function` and hands
+them the tensors to fill, whatever dtype those have.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def as_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` as compiled code would behave: no autograd inside, and no autocast.
+
+    Autocast would run the matrix products of an operator in half precision although MMCV has
+    already decided on the precision by the tensors that it passes.
+    """
+
+    @functools.wraps(function)
+    def kernel(*args: Any, **kwargs: Any) -> Any:
+        tensors = (value for value in (*args, *kwargs.values()) if isinstance(value, Tensor))
+        device = next((tensor.device.type for tensor in tensors), "cpu")
+        with torch.no_grad(), torch.autocast(device, enabled=False):
+            return function(*args, **kwargs)
+
+    return kernel
+
+
+def working_dtype(*tensors: Tensor) -> torch.dtype:
+    """float64 if any of `tensors` is, else float32.
+
+    The 16-bit types are computed in float32: box coordinates above 256 do not fit in them, and
+    torchvision's kernels know bfloat16 on no device.
+    """
+    if any(tensor.dtype == torch.float64 for tensor in tensors):
+        return torch.float64
+    return torch.float32
+
+
+def in_working_dtype(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """`tensors` contiguous and in their common working dtype; no copy where they already are."""
+    dtype = working_dtype(*tensors)
+    return tuple(tensor.to(dtype).contiguous() for tensor in tensors)

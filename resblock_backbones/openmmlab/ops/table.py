@@ -1,0 +1,35 @@
+"""Operator name -> function, with the argument names and order that MMCV calls them by.
+
+To add an operator: write it in the module of its family and enter it here; what is not entered
+raises NotImplementedError when called.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torchvision
+
+from . import nms, roi_align
+
+OPERATORS: dict[str, Callable[..., Any]] = {
+    "nms": nms.nms,
+    "roi_align_forward": roi_align.roi_align_forward,
+    "roi_align_backward": roi_align.roi_align_backward,
+}
+
+
+def compiler_version() -> str:
+    """What MMCV's `collect_env` prints as its compiler."""
+    return f"none: resblock_backbones on torchvision {torchvision.__version__}"
+
+
+def cuda_version() -> str:
+    """What MMCV's `collect_env` prints as the CUDA version it was compiled with."""
+    return f"not available: MMCV is not compiled (PyTorch's CUDA: {torch.version.cuda or 'none'})"
+
+
+INFORMATION: dict[str, Callable[[], str]] = {
+    "get_compiler_version": compiler_version,
+    "get_compiling_cuda_version": cuda_version,
+}
