@@ -1,0 +1,130 @@
+"""The command lines of `tools/`: arguments in, exit status out.
+
+A mistake in what was given is one line and exit status 2; an interrupted run is 130; anything
+else is unexpected and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+#: What the tools need beside torch, and which extra brings it.
+MM_PACKAGES = ("mmengine", "mmcv", "mmdet", "mmseg")
+
+
+def train_command(arguments: Sequence[str] | None = None) -> int:
+    """`tools/train.py`: train the model of a config.
+
+    Args:
+        arguments: what was typed after the script's name; default: this process's.
+
+    Returns:
+        The exit status: 0, 2 for a mistake in what was given, 130 when interrupted.
+    """
+    parser = argparse.ArgumentParser(prog="train.py", description="Train the model of a config.")
+    parser.add_argument("config", help="the config file")
+    parser.add_argument("--work-dir", help="for logs and checkpoints [work_dirs/<config name>]")
+    parser.add_argument(
+        "--resume",
+        nargs="?",
+        const="auto",
+        metavar="CHECKPOINT",
+        help="go on from this checkpoint, or from the newest in the work folder",
+    )
+    parser.add_argument(
+        "--amp", action="store_true", help="mixed precision (bfloat16 without a GPU)"
+    )
+    parser.add_argument(
+        "--auto-scale-lr",
+        action="store_true",
+        help="scale the learning rate to the batch size, from auto_scale_lr.base_batch_size",
+    )
+    _add_shared_arguments(parser)
+
+    def run(given: dict[str, Any]) -> None:
+        from .openmmlab.launch import train
+
+        train(**given)
+
+    return _run(parser, arguments, run)
+
+
+def _add_shared_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        metavar="KEY=VALUE",
+        help="change the config, e.g. model.backbone.depth=34 or optim_wrapper.optimizer.lr=0.01; "
+        'lists as key="[a,b]" or key=a,b',
+    )
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--traceback", action="store_true", help="show where a mistake was found, not only what"
+    )
+
+
+def _run(
+    parser: argparse.ArgumentParser,
+    arguments: Sequence[str] | None,
+    run: Callable[[dict[str, Any]], None],
+) -> int:
+    given = vars(parser.parse_args(arguments))
+    show_traceback = given.pop("traceback")
+    # torch.distributed.launch gives the rank as an argument, torchrun in the environment.
+    os.environ.setdefault("LOCAL_RANK", str(given.pop("local_rank")))
+    missing = [name for name in MM_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        return _refuse(
+            f"{', '.join(missing)}: not installed; pip install 'resblock_backbones[onedl]' "
+            "brings MMEngine, MMCV, MMDetection and MMSegmentation"
+        )
+
+    from .openmmlab.errors import InputError
+
+    try:
+        if given["cfg_options"] is not None:
+            given["cfg_options"] = _parse_options(given["cfg_options"])
+        run(given)
+    except KeyboardInterrupt:
+        print("interrupted; --resume goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    except (InputError, FileNotFoundError) as error:
+        if show_traceback:
+            traceback.print_exc()
+            return 2
+        return _refuse(str(error))
+    return 0
+
+
+def _parse_options(pairs: Sequence[str]) -> dict[str, Any]:
+    """`["model.backbone.depth=34"]` -> `{"model.backbone.depth": 34}`, by MMEngine's rules."""
+    from mmengine.config import DictAction
+
+    from .openmmlab.errors import ConfigError
+
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, _ = pair.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--cfg-options {pair}: write it as key=value")
+        try:
+            parsed = argparse.Namespace()
+            DictAction([], "options")(argparse.ArgumentParser(), parsed, [pair])
+        except (ValueError, AssertionError) as error:
+            raise ConfigError(f"--cfg-options {pair}: {error}") from error
+        options.update(parsed.options)
+    return options
+
+
+def _refuse(message: str) -> int:
+    rank = os.environ.get("RANK", "0")
+    where = "" if rank == "0" else f" [rank {rank}]"
+    print(f"error{where}: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    return 2
