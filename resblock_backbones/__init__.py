@@ -1,5 +1,40 @@
-"""ResNet backbones for dense prediction, built from one residual block."""
+"""ResNet backbones for dense prediction, built from one residual block.
 
+Needs torch and torchvision alone. With MMEngine installed, importing this package also registers
+``FlexResNet``, so that ``backbone=dict(type='FlexResNet', ...)`` works in a config.
+"""
+
+import importlib.util
+from typing import Any
+
+from .blocks import BottleneckResBlock, ResBlock
+from .layers import ConvNxN, SpatialSeparableConvNxN, conv_norm
+from .resnet import FlexResNet
 from .version import __version__
+from .weights import CheckpointError, LoadReport, load_weights
 
-__all__ = ["__version__"]
+__all__ = [
+    "BACKBONES",
+    "BottleneckResBlock",
+    "CheckpointError",
+    "ConvNxN",
+    "FlexResNet",
+    "LoadReport",
+    "ResBlock",
+    "SpatialSeparableConvNxN",
+    "__version__",
+    "conv_norm",
+    "load_weights",
+]
+
+if importlib.util.find_spec("mmengine") is not None:
+    from .openmmlab import BACKBONES
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name == "BACKBONES":
+            raise ImportError(
+                "BACKBONES is MMEngine's registry, and MMEngine is not installed: "
+                "pip install 'resblock_backbones[onedl]'"
+            )
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,22 @@
+"""The parts of a block: convolutions, norms, activations, attention, pooling."""
+
+from .act import build_act
+from .attention import EfficientChannelAttention, SqueezeExcitation, build_attention
+from .blur_pool import BlurPool
+from .conv import ConvNxN, SpatialSeparableConvNxN, build_conv
+from .conv_norm import conv_norm, run_layers
+from .norm import build_norm
+
+__all__ = [
+    "BlurPool",
+    "ConvNxN",
+    "EfficientChannelAttention",
+    "SpatialSeparableConvNxN",
+    "SqueezeExcitation",
+    "build_act",
+    "build_attention",
+    "build_conv",
+    "build_norm",
+    "conv_norm",
+    "run_layers",
+]

@@ -1,0 +1,14 @@
+"""Checkpoints: safe reading, key names of other families, loading with a report."""
+
+from .keys import rename_key, rename_keys
+from .load import LoadReport, load_weights
+from .read import CheckpointError, read_checkpoint
+
+__all__ = [
+    "CheckpointError",
+    "LoadReport",
+    "load_weights",
+    "read_checkpoint",
+    "rename_key",
+    "rename_keys",
+]

@@ -1,0 +1,349 @@
+"""Residual blocks whose every part can be changed by a parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint, noop_context_fn
+from torchvision.ops import StochasticDepth
+
+from .extras import Plugin, add_extras, run_extras
+from .layers import (
+    BlurPool,
+    ConvNxN,
+    SpatialSeparableConvNxN,
+    build_act,
+    build_norm,
+    conv_norm,
+    run_layers,
+)
+from .layers.norm import recompute_contexts
+from .layers.registry import LayerCfg
+from .options import check_bool, check_choice, check_int, check_number, refuse_unknown_options
+from .shortcut import Pooling, Residual, build_shortcut
+
+
+class ResidualUnit(nn.Module):
+    """What all blocks share: the shortcut's sum, the last activation, checkpointing.
+
+    A subclass builds its layers, and computes all but the shortcut in :meth:`convolve`.
+    """
+
+    residual: nn.Module | None
+    relu_inplace: nn.Module
+    drop_path: nn.Module | None
+    with_cp: bool
+    skip_last_relu: bool
+    conv2: nn.Module
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """The main path, up to the sum."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        # Newer PyTorch prints a norm's bias even where it is what affine says; the post's does not.
+        return super().__repr__().replace("affine=True, bias=True", "affine=True")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, inplanes, H, W)`` to ``(N, outplanes, H', W')``."""
+        if self.with_cp and torch.is_grad_enabled():
+            # A compiled graph recomputes values alone, and takes no context.
+            compiling = torch.compiler.is_compiling()
+            context_fn = noop_context_fn if compiling else partial(recompute_contexts, self)
+            return checkpoint(self._compute, x, use_reentrant=False, context_fn=context_fn)
+        return self._compute(x)
+
+    def _compute(self, x: Tensor) -> Tensor:
+        out = self.convolve(x)
+        if self.drop_path is not None:
+            out = self.drop_path(out)
+        if self.residual is not None:
+            shortcut = self.residual
+            out += run_layers(shortcut, x) if isinstance(shortcut, nn.Sequential) else shortcut(x)
+        return out if self.skip_last_relu else self.relu_inplace(out)
+
+
+class ResBlock(ResidualUnit):
+    """Two N x N convolutions and a shortcut.
+
+    The first twelve parameters are the post's; the rest is keyword-only.
+
+    Args:
+        inplanes: channels in.
+        outplanes: channels out.
+        kernel_size: side of the kernels, in pixels.
+        stride: of ``conv1``, the downsampling convolution, and of the shortcut.
+        padding: pad so that a stride of 1 keeps the size (odd kernels), or not at all.
+        residual: False: no shortcut. True: a 1x1 convolution and a norm, or the pooling that
+            ``pool_on_residual_downsample`` asks for. ``'identity'``: the input itself.
+            ``'projection'``: a 1x1 convolution and a norm, behind the pooling if one is asked for.
+        spatial_separable: ``conv2`` is an N x 1 and a 1 x N convolution.
+        dilation: of both convolutions.
+        depthwise: both convolutions have one group per channel.
+        pool_on_residual_downsample: ``'maxpool'`` or ``'averagepool'`` on the shortcut.
+        bn_momentum: of the norms' running statistics.
+        skip_last_relu: leave out the last activation.
+        bias: whether the convolutions have biases.
+        groups: groups of both convolutions.
+        conv2_dilation: of ``conv2``, when it is another than ``conv1``'s.
+        conv_cfg, norm_cfg, act_cfg: which convolution, norm and activation, by name, as MMEngine's
+            dict, or as a class; None is ``Conv2d``, ``BN``, ``ReLU``.
+        avg_down: average pooling does the shortcut's downsampling (ResNet-D, arXiv 1812.01187).
+        anti_alias: blur and subsample behind ``conv1`` in place of its stride (arXiv 1904.11486).
+        attention: ``'SE'``, ``'ECA'``, or a dict with their arguments, behind ``conv2``.
+        drop_path: probability of leaving out the main path of a sample (arXiv 1603.09382).
+        plugins: MMCV's plugins, ``dict(cfg=dict(type=...), position='after_conv1'|'after_conv2')``.
+        with_cp: keep only the input for the backward pass, and compute the rest again there.
+
+    Shape:
+        ``(N, inplanes, H, W)`` to ``(N, outplanes, ceil(H / stride), ceil(W / stride))`` with odd
+        kernels and padding.
+
+    Raises:
+        ValueError: options that cannot work together, or a value that none of them can be.
+        TypeError: a value of the wrong type, or an unknown option.
+
+    Example:
+        >>> block = ResBlock(64, 128, stride=2, residual=True, dilation=2)
+        >>> tuple(block(torch.zeros(1, 64, 32, 32)).shape)
+        (1, 128, 16, 16)
+    """
+
+    expansion = 1
+
+    @refuse_unknown_options
+    def __init__(
+        self,
+        inplanes: int,
+        outplanes: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        padding: bool = True,
+        residual: Residual = False,
+        spatial_separable: bool = False,
+        dilation: int = 1,
+        depthwise: bool = False,
+        pool_on_residual_downsample: Pooling = False,
+        bn_momentum: float | None = 0.1,
+        skip_last_relu: bool = False,
+        *,
+        bias: bool = True,
+        groups: int = 1,
+        conv2_dilation: int | None = None,
+        conv_cfg: LayerCfg | None = None,
+        norm_cfg: LayerCfg | None = None,
+        act_cfg: LayerCfg | None = None,
+        avg_down: bool = False,
+        anti_alias: bool = False,
+        attention: LayerCfg | None = None,
+        drop_path: float = 0.0,
+        plugins: Sequence[Plugin] = (),
+        with_cp: bool = False,
+    ) -> None:
+        super().__init__()
+        blur = check_bool("anti_alias", anti_alias) and check_int("stride", stride) > 1
+        layer: dict[str, Any] = {"bias": bias, "conv_cfg": conv_cfg}
+        spatial: dict[str, Any] = {"depthwise": depthwise, "groups": groups, "padding": padding}
+        dilation2 = dilation if conv2_dilation is None else conv2_dilation
+
+        self.conv1 = ConvNxN(
+            inplanes,
+            outplanes,
+            kernel_size,
+            1 if blur else stride,
+            dilation=dilation,
+            **spatial,
+            **layer,
+        )
+        self.bn1 = build_norm(norm_cfg, outplanes, bn_momentum)
+        self.relu_inplace = build_act(act_cfg)
+        if check_bool("spatial_separable", spatial_separable):
+            self.conv2 = SpatialSeparableConvNxN(
+                outplanes, kernel_size, dilation2, **spatial, **layer
+            )
+        else:
+            self.conv2 = ConvNxN(
+                outplanes, outplanes, kernel_size, dilation=dilation2, **spatial, **layer
+            )
+        self.bn2 = build_norm(norm_cfg, outplanes, bn_momentum)
+        self.residual = build_shortcut(
+            residual,
+            inplanes,
+            outplanes,
+            kernel_size=kernel_size,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            pooling=pool_on_residual_downsample,
+            avg_down=avg_down,
+            norm_cfg=norm_cfg,
+            bn_momentum=bn_momentum,
+            **layer,
+        )
+        self.drop_path = _drop_path(drop_path)
+        self.extras = add_extras(
+            self,
+            channels={"after_conv1": outplanes, "after_conv2": outplanes},
+            blur=("after_conv1", BlurPool(outplanes, stride)) if blur else None,
+            attention=attention,
+            plugins=plugins,
+        )
+        self.skip_last_relu = check_bool("skip_last_relu", skip_last_relu)
+        self.with_cp = check_bool("with_cp", with_cp)
+
+    def convolve(self, x: Tensor) -> Tensor:
+        x = self.relu_inplace(conv_norm(x, self.conv1, self.bn1))
+        x = run_extras(self, "after_conv1", x)
+        x = conv_norm(x, self.conv2, self.bn2)
+        return run_extras(self, "after_conv2", x)
+
+
+class BottleneckResBlock(ResidualUnit):
+    """1x1, N x N and 1x1 convolutions and a shortcut; arXiv 1512.03385.
+
+    The parameters are :class:`ResBlock`'s. Kernel size, dilation, depthwise and spatially separable
+    convolution concern the N x N convolution in the middle; it is separable where it does not
+    downsample. Further ones:
+
+    Args:
+        midplanes: channels of the middle; None is a quarter of ``outplanes``.
+        style: ``'pytorch'``: the N x N convolution downsamples. ``'caffe'``: the first one does.
+        dcn: a deformable convolution in the middle, as in ``dict(type='DCNv2', deform_groups=1)``.
+        plugins: their positions are ``after_conv1``, ``after_conv2``, ``after_conv3``.
+
+    Shape:
+        As :class:`ResBlock`'s.
+
+    Raises:
+        ValueError, TypeError: as :class:`ResBlock`.
+
+    Example:
+        >>> block = BottleneckResBlock(64, 256, residual=True)
+        >>> tuple(block(torch.zeros(1, 64, 32, 32)).shape)
+        (1, 256, 32, 32)
+    """
+
+    expansion = 4
+
+    @refuse_unknown_options
+    def __init__(
+        self,
+        inplanes: int,
+        outplanes: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        padding: bool = True,
+        residual: Residual = False,
+        spatial_separable: bool = False,
+        dilation: int = 1,
+        depthwise: bool = False,
+        pool_on_residual_downsample: Pooling = False,
+        bn_momentum: float | None = 0.1,
+        skip_last_relu: bool = False,
+        *,
+        midplanes: int | None = None,
+        style: Literal["pytorch", "caffe"] = "pytorch",
+        bias: bool = True,
+        groups: int = 1,
+        dcn: Mapping[str, Any] | None = None,
+        conv_cfg: LayerCfg | None = None,
+        norm_cfg: LayerCfg | None = None,
+        act_cfg: LayerCfg | None = None,
+        avg_down: bool = False,
+        anti_alias: bool = False,
+        attention: LayerCfg | None = None,
+        drop_path: float = 0.0,
+        plugins: Sequence[Plugin] = (),
+        with_cp: bool = False,
+    ) -> None:
+        super().__init__()
+        midplanes = _midplanes(midplanes, outplanes, self.expansion)
+        check_choice("style", style, ["pytorch", "caffe"])
+        check_bool("spatial_separable", spatial_separable)
+        blur = check_bool("anti_alias", anti_alias) and check_int("stride", stride) > 1
+        step = 1 if blur else stride
+        stride1, stride2 = (step, 1) if style == "caffe" else (1, step)
+        layer: dict[str, Any] = {"bias": bias, "conv_cfg": conv_cfg}
+        spatial: dict[str, Any] = {"depthwise": depthwise, "groups": groups, "padding": padding}
+
+        self.conv1 = ConvNxN(inplanes, midplanes, 1, stride1, **layer)
+        self.bn1 = build_norm(norm_cfg, midplanes, bn_momentum)
+        if dcn is not None:
+            _check_dcn(conv_cfg, depthwise, spatial_separable)
+        middle = spatial | layer if dcn is None else spatial | {"bias": bias, "conv_cfg": dcn}
+        if spatial_separable and stride2 == 1:
+            self.conv2 = SpatialSeparableConvNxN(midplanes, kernel_size, dilation, **middle)
+        else:
+            self.conv2 = ConvNxN(
+                midplanes, midplanes, kernel_size, stride2, dilation=dilation, **middle
+            )
+        self.bn2 = build_norm(norm_cfg, midplanes, bn_momentum)
+        self.conv3 = ConvNxN(midplanes, outplanes, 1, **layer)
+        self.bn3 = build_norm(norm_cfg, outplanes, bn_momentum)
+        self.relu_inplace = build_act(act_cfg)
+        self.residual = build_shortcut(
+            residual,
+            inplanes,
+            outplanes,
+            kernel_size=kernel_size,
+            stride=stride,
+            padding=padding,
+            dilation=1,
+            pooling=pool_on_residual_downsample,
+            avg_down=avg_down,
+            norm_cfg=norm_cfg,
+            bn_momentum=bn_momentum,
+            **layer,
+        )
+        self.drop_path = _drop_path(drop_path)
+        position = "after_conv1" if style == "caffe" else "after_conv2"
+        self.extras = add_extras(
+            self,
+            channels={
+                "after_conv1": midplanes,
+                "after_conv2": midplanes,
+                "after_conv3": outplanes,
+            },
+            blur=(position, BlurPool(midplanes, stride)) if blur else None,
+            attention=attention,
+            plugins=plugins,
+        )
+        self.skip_last_relu = check_bool("skip_last_relu", skip_last_relu)
+        self.with_cp = check_bool("with_cp", with_cp)
+
+    def convolve(self, x: Tensor) -> Tensor:
+        x = self.relu_inplace(conv_norm(x, self.conv1, self.bn1))
+        x = run_extras(self, "after_conv1", x)
+        x = self.relu_inplace(conv_norm(x, self.conv2, self.bn2))
+        x = run_extras(self, "after_conv2", x)
+        x = conv_norm(x, self.conv3, self.bn3)
+        return run_extras(self, "after_conv3", x)
+
+
+def _midplanes(midplanes: int | None, outplanes: int, expansion: int) -> int:
+    if midplanes is not None:
+        return check_int("midplanes", midplanes)
+    if check_int("outplanes", outplanes) % expansion:
+        raise ValueError(f"outplanes={outplanes}: no multiple of {expansion}; give midplanes")
+    return outplanes // expansion
+
+
+def _drop_path(probability: float) -> nn.Module | None:
+    check_number("drop_path", probability, 0, 1)
+    return StochasticDepth(probability, "row") if probability else None
+
+
+def _check_dcn(conv_cfg: LayerCfg | None, depthwise: bool, spatial_separable: bool) -> None:
+    for name, value in (
+        ("conv_cfg", conv_cfg),
+        ("depthwise", depthwise),
+        ("spatial_separable", spatial_separable),
+    ):
+        if value:
+            raise ValueError(
+                f"dcn: the deformable convolution leaves no place for {name}={value!r}"
+            )

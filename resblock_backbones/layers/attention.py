@@ -1,0 +1,80 @@
+"""Channel attention: one weight per channel, from what the whole picture shows."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..options import check_int, check_number
+from .registry import LayerCfg, build, parse_cfg
+
+
+class SqueezeExcitation(nn.Module):
+    """Scale each channel of ``(N, C, H, W)`` by a small network of all means (arXiv 1709.01507).
+
+    Args:
+        channels: C.
+        ratio: the hidden layer has ``ratio * C`` channels, rounded to a multiple of ``divisor``.
+        divisor: see ``ratio``.
+
+    Example:
+        >>> SqueezeExcitation(256).fc1
+        Conv2d(256, 16, kernel_size=(1, 1), stride=(1, 1))
+    """
+
+    def __init__(self, channels: int, *, ratio: float = 1 / 16, divisor: int = 8) -> None:
+        super().__init__()
+        check_number("ratio", ratio, 0, 1, low_open=True)
+        wanted = channels * ratio
+        hidden = max(divisor, int(wanted + divisor / 2) // divisor * divisor)
+        if hidden < 0.9 * wanted:
+            hidden += divisor
+        self.fc1 = nn.Conv2d(channels, hidden, 1)
+        self.act = nn.ReLU(inplace=True)
+        self.fc2 = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.fc2(self.act(self.fc1(x.mean((2, 3), keepdim=True))))
+        return x * torch.sigmoid(weight)
+
+
+class EfficientChannelAttention(nn.Module):
+    """Scale each channel of ``(N, C, H, W)`` by a convolution over neighbouring channels' means.
+
+    Source: arXiv 1910.03151; without ``kernel_size`` its size follows from C as there.
+
+    Example:
+        >>> EfficientChannelAttention(256).conv.kernel_size
+        (5,)
+    """
+
+    def __init__(self, channels: int, *, kernel_size: int | None = None) -> None:
+        super().__init__()
+        if kernel_size is None:
+            nearly = int(abs(math.log2(channels) + 1) / 2)
+            kernel_size = max(nearly if nearly % 2 else nearly + 1, 3)
+        check_int("kernel_size", kernel_size)
+        self.conv = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.conv(x.mean((2, 3)).unsqueeze(1)).sigmoid()
+        return x * weight.transpose(1, 2).unsqueeze(-1)
+
+
+ATTENTIONS: dict[str, type[nn.Module]] = {
+    "SE": SqueezeExcitation,
+    "ECA": EfficientChannelAttention,
+}
+
+
+def build_attention(cfg: LayerCfg, channels: int) -> nn.Module:
+    """Channel attention by name (``'SE'``, ``'ECA'``), dict or class.
+
+    Raises:
+        ValueError: unknown attention, or a value it cannot have.
+        TypeError: it knows no such argument.
+    """
+    attention_type, arguments = parse_cfg("attention", cfg, ATTENTIONS)
+    return build("attention", attention_type, channels, **arguments)

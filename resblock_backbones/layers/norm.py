@@ -1,0 +1,88 @@
+"""Normalisation layers by name."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+from torch import nn
+from torchvision.ops import FrozenBatchNorm2d
+
+from .registry import LayerCfg, build, parse_cfg
+
+NORMS: dict[str, type[nn.Module]] = {
+    "BN": nn.BatchNorm2d,
+    "BN2d": nn.BatchNorm2d,
+    "SyncBN": nn.SyncBatchNorm,
+    "FrozenBN": FrozenBatchNorm2d,
+    "GN": nn.GroupNorm,
+    "IN": nn.InstanceNorm2d,
+    "IN2d": nn.InstanceNorm2d,
+}
+
+
+def build_norm(cfg: LayerCfg | None, channels: int, momentum: float | None = 0.1) -> nn.Module:
+    """A norm over ``channels`` of ``(N, C, H, W)``.
+
+    Args:
+        cfg: name, dict or class; None is ``'BN'``. A dict's ``requires_grad`` sets its parameters'.
+        channels: C.
+        momentum: of the running statistics, where the norm has any; one in ``cfg`` goes before it.
+
+    Raises:
+        ValueError: unknown norm, or one that does not fit ``channels``.
+        TypeError: the norm knows no such argument.
+
+    Example:
+        >>> build_norm(dict(type="GN", num_groups=32), 64)
+        GroupNorm(32, 64, eps=1e-05, affine=True)
+        >>> build_norm("BN", 64, momentum=0.01).momentum
+        0.01
+    """
+    norm_type, arguments = parse_cfg("norm_cfg", "BN" if cfg is None else cfg, NORMS)
+    requires_grad = arguments.pop("requires_grad", True)
+    arguments.setdefault("eps", 1e-5)
+    parameters = inspect.signature(norm_type).parameters
+    if "momentum" in parameters:
+        arguments.setdefault("momentum", momentum)
+    if norm_type is nn.GroupNorm:
+        arguments["num_channels"] = channels
+        norm = build("norm_cfg", norm_type, **arguments)
+    else:
+        norm = build("norm_cfg", norm_type, channels, **arguments)
+    for parameter in norm.parameters():
+        parameter.requires_grad = requires_grad
+    return norm
+
+
+def has_statistics(module: Any) -> bool:
+    """Whether ``module`` is a batch norm, whose running statistics ``norm_eval`` holds still."""
+    return isinstance(module, nn.modules.batchnorm._BatchNorm)
+
+
+def recompute_contexts(
+    module: nn.Module,
+) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """Contexts for the two forward passes of checkpointing: the second leaves statistics alone.
+
+    Without it a batch norm would count every batch twice.
+    """
+    return contextlib.nullcontext(), _keep_statistics(module)
+
+
+@contextlib.contextmanager
+def _keep_statistics(module: nn.Module) -> Iterator[None]:
+    norms: list[Any] = [norm for norm in module.modules() if has_statistics(norm) and norm.training]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    try:
+        for norm in norms:
+            norm.momentum = 0.0
+            if norm.num_batches_tracked is not None:
+                norm.num_batches_tracked = norm.num_batches_tracked.clone()
+        yield
+    finally:
+        for norm, (momentum, count) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count

@@ -1,0 +1,68 @@
+"""Layers by name: torch's own first, then whatever MMEngine's registry knows."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from ..options import nearest
+
+LayerCfg = str | Mapping[str, Any] | Callable[..., nn.Module]
+
+
+def parse_cfg(option: str, cfg: LayerCfg, known: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The class that ``cfg`` stands for, and its other arguments.
+
+    Args:
+        option: the option that ``cfg`` was given for; messages name it.
+        cfg: a name, a dict as MMEngine writes it (``dict(type='GN', num_groups=32)``), or a class.
+        known: the names that are built without MMEngine.
+
+    Raises:
+        ValueError: no layer has this name.
+    """
+    if isinstance(cfg, Mapping):
+        arguments = dict(cfg)
+        layer_type = arguments.pop("type")
+    else:
+        layer_type, arguments = cfg, {}
+    if isinstance(layer_type, str):
+        layer_type = known.get(layer_type) or _registered(option, layer_type, known)
+    return layer_type, arguments
+
+
+def build(option: str, layer_type: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call ``layer_type``; what it refuses is told with the name of the option behind it."""
+    try:
+        return layer_type(*args, **kwargs)
+    except (TypeError, ValueError, AssertionError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        name = getattr(layer_type, "__name__", str(layer_type))
+        raise kind(f"{option}: {name} cannot be built: {error}") from error
+
+
+def _registered(option: str, name: str, known: Mapping[str, Any]) -> Any:
+    if importlib.util.find_spec("mmengine") is None:
+        raise ValueError(
+            f"{option}: torch has no layer '{name}'{nearest(name, known)} (known "
+            f"without MMEngine: {', '.join(known)})"
+        )
+    from mmengine.registry import MODELS
+
+    # MMCV registers its layers when these are imported, and not before.
+    for module in ("mmcv.cnn", "mmcv.ops"):
+        if MODELS.get(name) is None:
+            with contextlib.suppress(ImportError):  # without MMCV, its layers are unknown names
+                importlib.import_module(module)
+    layer_type = MODELS.get(name)
+    if layer_type is None:
+        raise ValueError(
+            f"{option}: no layer is called '{name}', neither in torch nor in MMEngine's "
+            f"registry{nearest(name, [*known, *MODELS.module_dict])}"
+        )
+    return layer_type

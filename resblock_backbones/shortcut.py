@@ -1,0 +1,104 @@
+"""The shortcut of a residual block: none, the input, a projection, or a pooling."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from torch import nn
+
+from .layers import ConvNxN, build_norm
+from .layers.registry import LayerCfg
+from .options import check_bool, check_choice, check_int
+
+Residual = bool | Literal["identity", "projection"]
+Pooling = Literal[False, "maxpool", "averagepool"]
+
+
+def build_shortcut(
+    residual: Residual,
+    inplanes: int,
+    outplanes: int,
+    *,
+    kernel_size: int,
+    stride: int,
+    padding: bool,
+    dilation: int,
+    pooling: Pooling,
+    avg_down: bool,
+    bias: bool,
+    conv_cfg: LayerCfg | None,
+    norm_cfg: LayerCfg | None,
+    bn_momentum: float | None,
+) -> nn.Module | None:
+    """The layers between a block's input and its sum; the options are those of ``ResBlock``.
+
+    Raises:
+        ValueError: the shortcut's output could not be added to the main path's.
+    """
+    check_choice("residual", residual, [False, True, "identity", "projection"])
+    check_choice("pool_on_residual_downsample", pooling, [False, "maxpool", "averagepool"])
+    if check_bool("avg_down", avg_down) and pooling:
+        raise ValueError(
+            f"pool_on_residual_downsample={pooling!r}: avg_down=True pools the shortcut already; "
+            "give one of the two"
+        )
+    if not residual:
+        return None
+    _check_size(residual, kernel_size, padding)
+    if residual == "identity":
+        _check_identity(inplanes, outplanes, stride)
+        return nn.Identity()
+    pool = _pool(pooling, kernel_size, stride) if pooling else None
+    if residual is True and pool is not None:
+        if inplanes != outplanes:
+            raise ValueError(
+                f"pool_on_residual_downsample={pooling!r}: pooling keeps inplanes={inplanes} "
+                f"channels, the block gives outplanes={outplanes}; make them equal, or give "
+                "residual='projection' to put a 1x1 convolution behind the pooling"
+            )
+        return pool
+    if avg_down:
+        pool = _average_down(stride)
+    projection: dict[str, Any] = {"bias": bias, "conv_cfg": conv_cfg}
+    layers = [] if pool is None else [pool]
+    layers += [
+        # A 1x1 kernel has one tap, so the dilation is only told, not used: as the post prints it.
+        ConvNxN(
+            inplanes, outplanes, 1, stride if pool is None else 1, True, dilation, **projection
+        ),
+        build_norm(norm_cfg, outplanes, bn_momentum),
+    ]
+    return nn.Sequential(*layers)
+
+
+def _pool(pooling: Pooling, kernel_size: int, stride: int) -> nn.Module:
+    pool_type = nn.MaxPool2d if pooling == "maxpool" else nn.AvgPool2d
+    return pool_type(kernel_size, stride=stride, padding=kernel_size // 2)
+
+
+def _average_down(stride: int) -> nn.Module:
+    if stride == 1:
+        return nn.Identity()  # keeps the numbering of the layers behind it
+    return nn.AvgPool2d(stride, stride=stride, ceil_mode=True, count_include_pad=False)
+
+
+def _check_size(residual: Residual, kernel_size: int, padding: bool) -> None:
+    check_int("kernel_size", kernel_size)
+    if kernel_size % 2 == 0:
+        raise ValueError(
+            f"kernel_size={kernel_size}: with an even kernel the main path and the shortcut "
+            f"(residual={residual!r}) differ in size; give an odd one, or residual=False"
+        )
+    if not check_bool("padding", padding) and kernel_size > 1:
+        raise ValueError(
+            f"padding=False: with kernel_size={kernel_size} the main path shrinks and the shortcut "
+            f"(residual={residual!r}) does not; give padding=True, or residual=False"
+        )
+
+
+def _check_identity(inplanes: int, outplanes: int, stride: int) -> None:
+    if inplanes != outplanes or stride != 1:
+        raise ValueError(
+            f"residual='identity': needs inplanes == outplanes and stride=1, got "
+            f"inplanes={inplanes}, outplanes={outplanes}, stride={stride}; give residual=True"
+        )
