@@ -19,8 +19,9 @@ def nearest(name: str, known: Collection[str]) -> str:
     >>> nearest("xyz", ["dilation", "stride"])
     ''
     """
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
+    by_lower_case = {candidate.lower(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.lower(), list(by_lower_case), n=1)
+    return f"; did you mean '{by_lower_case[close[0]]}'?" if close else ""
 
 
 def refuse_unknown_options(init: F) -> F:

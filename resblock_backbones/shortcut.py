@@ -46,7 +46,7 @@ def build_shortcut(
         return None
     _check_size(residual, kernel_size, padding)
     if residual == "identity":
-        _check_identity(inplanes, outplanes, stride)
+        _check_identity(inplanes, outplanes, stride, pooling or avg_down)
         return nn.Identity()
     pool = _pool(pooling, kernel_size, stride) if pooling else None
     if residual is True and pool is not None:
@@ -96,7 +96,12 @@ def _check_size(residual: Residual, kernel_size: int, padding: bool) -> None:
         )
 
 
-def _check_identity(inplanes: int, outplanes: int, stride: int) -> None:
+def _check_identity(inplanes: int, outplanes: int, stride: int, pools: bool | Pooling) -> None:
+    if pools:
+        raise ValueError(
+            "residual='identity': leaves nothing to pool; give residual=True, or neither "
+            "pool_on_residual_downsample nor avg_down"
+        )
     if inplanes != outplanes or stride != 1:
         raise ValueError(
             f"residual='identity': needs inplanes == outplanes and stride=1, got "

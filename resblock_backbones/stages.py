@@ -10,7 +10,7 @@ from torch import nn
 
 from .blocks import BottleneckResBlock, ResBlock
 from .layers.registry import LayerCfg
-from .options import check_int
+from .options import check_choice, check_int
 from .shortcut import Pooling, Residual
 
 BLOCKS: dict[str, type[ResBlock] | type[BottleneckResBlock]] = {
@@ -71,6 +71,7 @@ class Shared:
 
 def build_stage(stage: Stage, shared: Shared) -> nn.Sequential:
     """The stage's blocks: the first one changes size and channels, the rest keep both."""
+    check_choice("style", shared.style, ["pytorch", "caffe"])
     blocks: list[nn.Module] = []
     inplanes = stage.inplanes
     for index, dilation in enumerate(stage.block_dilations):

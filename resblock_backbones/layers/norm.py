@@ -37,8 +37,8 @@ def build_norm(cfg: LayerCfg | None, channels: int, momentum: float | None = 0.1
         TypeError: the norm knows no such argument.
 
     Example:
-        >>> build_norm(dict(type="GN", num_groups=32), 64)
-        GroupNorm(32, 64, eps=1e-05, affine=True)
+        >>> build_norm(dict(type="GN", num_groups=32), 64).num_groups
+        32
         >>> build_norm("BN", 64, momentum=0.01).momentum
         0.01
     """
