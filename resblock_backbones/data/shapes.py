@@ -1,0 +1,273 @@
+"""The files of the ``shapes`` data set.
+
+::
+
+    <out>/train/000001.png                pictures, RGB
+    <out>/val/000001.png
+    <out>/annotations/instances_train.json    COCO: boxes and masks of what is visible
+    <out>/annotations/instances_val.json
+    <out>/labels/train/000001.png         semantic label maps: 0 background, 1 to 5 the classes
+    <out>/labels/val/000001.png
+    <out>/info.json                       the settings; written last
+
+A label map has a palette, so that a person sees colours: read it with Pillow (MMSegmentation's
+default; ``imdecode_backend='pillow'`` in MMDetection), since OpenCV turns indices into colours.
+"""
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from . import coco
+from .drawing import FORMS, Picture, draw_picture
+from .progress import Progress
+
+CLASSES: tuple[str, ...] = tuple(FORMS)
+#: RGB, one colour a class; for drawings and label maps, never the colour of the object itself.
+PALETTE: tuple[tuple[int, int, int], ...] = (
+    (230, 75, 53),
+    (0, 150, 220),
+    (245, 176, 30),
+    (130, 80, 190),
+    (30, 165, 110),
+)
+#: What the label maps hold, in the order of their values.
+SEMANTIC_CLASSES: tuple[str, ...] = ("background", *CLASSES)
+SEMANTIC_PALETTE: tuple[tuple[int, int, int], ...] = ((40, 40, 40), *PALETTE)
+
+INFO_FILE = "info.json"
+#: Raised whenever the same settings would give other pictures or other files.
+VERSION = 1
+SMALLEST_SIZE = 64
+
+
+@dataclass(frozen=True)
+class ShapesInfo:
+    """The settings of a data set; the same settings give the same bytes.
+
+    Attributes:
+        train: number of training pictures.
+        val: number of validation pictures.
+        size: side of the square pictures, in pixels.
+        seed: what the pictures are drawn from. More pictures of a seed begin with the same ones.
+        classes: names in the order of the category ids, which count from 1.
+        version: of the generator.
+    """
+
+    train: int = 400
+    val: int = 100
+    size: int = 160
+    seed: int = 0
+    classes: tuple[str, ...] = CLASSES
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        for name, least in (("train", 1), ("val", 1), ("size", SMALLEST_SIZE), ("seed", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise TypeError(f"{name}={value!r}: has to be a whole number")
+            if value < least:
+                raise ValueError(f"{name}={value}: has to be at least {least}")
+
+    def __str__(self) -> str:
+        return (
+            f"{self.train} train and {self.val} val pictures of {self.size}x{self.size}, "
+            f"seed {self.seed}, generator version {self.version}"
+        )
+
+    def files(self) -> Iterator[str]:
+        """All files of the data set, relative to its folder."""
+        yield INFO_FILE
+        for split, count in (("train", self.train), ("val", self.val)):
+            yield f"annotations/instances_{split}.json"
+            for number in range(1, count + 1):
+                yield f"{split}/{_file_name(number)}"
+                yield f"labels/{split}/{_file_name(number)}"
+
+
+def make_shapes(
+    out: str | Path,
+    *,
+    train: int = 400,
+    val: int = 100,
+    size: int = 160,
+    seed: int = 0,
+    force: bool = False,
+    progress: bool = True,
+) -> bool:
+    """Make the data set in a folder, whole or not at all.
+
+    Args:
+        out: the folder. It may be missing, or empty, or hold the same data set already.
+        train: number of training pictures.
+        val: number of validation pictures.
+        size: side of the square pictures, in pixels. Objects grow with it.
+        seed: what the pictures are drawn from.
+        force: replace a data set that was made here with other settings.
+        progress: show progress on stderr.
+
+    Returns:
+        Whether it was made; False when the folder holds just this data set already.
+
+    Raises:
+        TypeError: a number is no whole number.
+        ValueError: a number is too small, or ``out`` holds anything else. Files that this
+            function did not make are never deleted, with ``force`` neither.
+        OSError: the folder cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp()) / "shapes"
+        >>> make_shapes(folder, train=2, val=1, size=64, progress=False)
+        True
+        >>> make_shapes(folder, train=2, val=1, size=64, progress=False)
+        False
+        >>> sorted(path.name for path in folder.iterdir())
+        ['annotations', 'info.json', 'labels', 'train', 'val']
+    """
+    wanted = ShapesInfo(train=train, val=val, size=size, seed=seed)
+    # Through a link to where the files really go: only there is a rename whole.
+    folder = Path(out).expanduser().resolve()
+    if _is_made(folder, wanted, force=force):
+        return False
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
+    made.mkdir()
+    try:
+        _write_all(made, wanted, progress=progress)
+        # Checked again: somebody may have written there meanwhile.
+        if _is_made(folder, wanted, force=force):
+            return False
+        _put_in_place(made, folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return True
+
+
+def read_info(folder: Path) -> ShapesInfo | None:
+    """The settings of the data set in a folder; None where no complete one is."""
+    try:
+        found = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
+        if found.pop("name") != "shapes":
+            return None
+        found["classes"] = tuple(found["classes"])
+        return ShapesInfo(**found)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None  # somebody else's info.json: not ours to read, nor to replace
+
+
+def _is_made(folder: Path, wanted: ShapesInfo, *, force: bool) -> bool:
+    """Whether ``folder`` holds the wanted data set; False where it may be made."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder}: is a file; give a folder for the data set")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return False
+    found = read_info(folder)
+    if found is None:
+        raise ValueError(
+            f"{folder}: is not empty and holds no complete shapes data set; "
+            "give another folder, or move its content away"
+        )
+    present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+    expected = set(found.files())
+    if found == wanted and expected <= present:
+        return True
+    if not force:
+        reason = "files of it are missing" if found == wanted else f"it holds {found}"
+        raise ValueError(f"{folder}: {reason}; --force (force=True) makes it anew")
+    foreign = sorted(present - expected)
+    if foreign:
+        raise ValueError(
+            f"{folder}: holds files that are not of the data set, such as {foreign[0]}; "
+            "move them away before it is replaced"
+        )
+    return False
+
+
+def _put_in_place(made: Path, folder: Path) -> None:
+    """Rename ``made`` to ``folder``, where there is nothing or a data set to be replaced."""
+    if not folder.exists():
+        made.rename(folder)
+        return
+    replaced = made.with_name(made.name + ".old")
+    folder.rename(replaced)
+    try:
+        made.rename(folder)
+    except BaseException:
+        replaced.rename(folder)
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _write_all(folder: Path, info: ShapesInfo, *, progress: bool) -> None:
+    (folder / "annotations").mkdir()
+    with Progress(total=info.train + info.val, title="pictures", show=progress) as shown:
+        for split, count in (("train", info.train), ("val", info.val)):
+            _write_split(folder, split, count, info, shown)
+    _write_json(folder / INFO_FILE, {"name": "shapes", **asdict(info)}, indent=2)
+
+
+def _write_split(folder: Path, split: str, count: int, info: ShapesInfo, shown: Progress) -> None:
+    (folder / split).mkdir()
+    (folder / "labels" / split).mkdir(parents=True)
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for number in range(1, count + 1):
+        # Its own stream for each picture, so that the number of pictures changes none of them.
+        stream = [info.seed, ("train", "val").index(split), number]
+        picture = draw_picture(np.random.default_rng(stream), info.size)
+        name = _file_name(number)
+        # Noise hardly compresses: more effort costs time and saves no space.
+        Image.fromarray(picture.pixels).save(folder / split / name, compress_level=1)
+        _label_map(picture).save(folder / "labels" / split / name)
+        images.append(
+            {"id": number, "file_name": name, "width": info.size, "height": info.size, "license": 1}
+        )
+        for index, label in enumerate(picture.labels):
+            annotations.append(
+                coco.annotation(
+                    picture.owner == index,
+                    annotation_id=len(annotations) + 1,
+                    image_id=number,
+                    category_id=label + 1,
+                )
+            )
+        shown.step()
+    _write_json(
+        folder / "annotations" / f"instances_{split}.json",
+        coco.document(
+            description=f"shapes, {split}: {info}",
+            classes=CLASSES,
+            images=images,
+            annotations=annotations,
+        ),
+    )
+
+
+def _label_map(picture: Picture) -> Image.Image:
+    """The class seen at each pixel as an indexed picture, 0 for the background."""
+    # The index -1 of the background takes the last entry.
+    values = np.array([label + 1 for label in picture.labels] + [0], dtype=np.uint8)
+    image = Image.fromarray(values[picture.owner])
+    image.putpalette([level for colour in SEMANTIC_PALETTE for level in colour])
+    return image
+
+
+def _file_name(number: int) -> str:
+    return f"{number:06d}.png"
+
+
+def _write_json(path: Path, content: dict[str, Any], *, indent: int | None = None) -> None:
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(content, indent=indent, separators=separators)
+    path.write_text(text + "\n", encoding="utf-8")
