@@ -212,7 +212,8 @@ class BottleneckResBlock(ResidualUnit):
     Args:
         midplanes: channels of the middle; None is a quarter of ``outplanes``.
         style: ``'pytorch'``: the N x N convolution downsamples. ``'caffe'``: the first one does.
-        dcn: a deformable convolution in the middle, as in ``dict(type='DCNv2', deform_groups=1)``.
+        dcn: a deformable convolution in the middle, as in ``dict(type='DCNv2', deform_groups=1)``;
+            with ``fallback_on_stride=True`` an ordinary one where it downsamples.
         plugins: their positions are ``after_conv1``, ``after_conv2``, ``after_conv3``.
 
     Shape:
@@ -274,6 +275,9 @@ class BottleneckResBlock(ResidualUnit):
         self.bn1 = build_norm(norm_cfg, midplanes, bn_momentum)
         if dcn is not None:
             _check_dcn(conv_cfg, depthwise, spatial_separable)
+            dcn = dict(dcn)
+            if dcn.pop("fallback_on_stride", False) and stride2 > 1:
+                dcn = None
         middle = spatial | layer if dcn is None else spatial | {"bias": bias, "conv_cfg": dcn}
         if spatial_separable and stride2 == 1:
             self.conv2 = SpatialSeparableConvNxN(midplanes, kernel_size, dilation, **middle)

@@ -137,9 +137,6 @@ def resolve_dcn(
     """The deformable convolution of each stage."""
     if dcn is None:
         return (None,) * len(kinds)
-    dcn = dict(dcn)
-    if dcn.pop("fallback_on_stride", False):
-        return (None,) * len(kinds)
     where = tuple_of(stage_with_dcn)
     if len(where) > len(kinds) and not any(where[len(kinds) :]):
         where = where[: len(kinds)]

@@ -1,0 +1,59 @@
+"""With torch and torchvision alone, the backbone works and the registry says what it needs."""
+
+import subprocess
+import sys
+
+BLOCK_ALL_BUT_TORCH = """
+import sys
+import importlib.abc
+
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("mmengine", "mmcv", "mmdet", "mmseg", "timm"):
+            raise ModuleNotFoundError(name)
+
+
+sys.meta_path.insert(0, Absent())
+import importlib.util
+real = importlib.util.find_spec
+
+def find_spec(name, package=None):
+    try:
+        return real(name, package)
+    except ModuleNotFoundError:
+        return None
+
+importlib.util.find_spec = find_spec
+"""
+
+
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", BLOCK_ALL_BUT_TORCH + code], capture_output=True, text=True
+    )
+
+
+def test_features_come_out_without_mmengine():
+    done = run(
+        "import torch\n"
+        "from resblock_backbones import FlexResNet, ResBlock\n"
+        "net = FlexResNet(18, width=0.25).eval()\n"
+        "print([tuple(f.shape) for f in net(torch.zeros(1, 3, 64, 64))])\n"
+        "assert not {'mmengine', 'mmcv', 'mmdet', 'mmseg'} & set(sys.modules)\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[(1, 16, 16, 16), (1, 32, 8, 8), (1, 64, 4, 4), (1, 128, 2, 2)]"
+
+
+def test_the_registry_and_unknown_layers_say_that_mmengine_is_missing():
+    done = run(
+        "import resblock_backbones\n"
+        "try:\n    resblock_backbones.BACKBONES\n"
+        "except ImportError as error:\n    print(error)\n"
+        "try:\n    resblock_backbones.ResBlock(4, 4, conv_cfg='ConvWS')\n"
+        "except ValueError as error:\n    print(error)\n"
+    )
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.strip().splitlines()
+    assert "resblock_backbones[onedl]" in first
+    assert second.startswith("conv_cfg: torch has no layer 'ConvWS'")
