@@ -49,14 +49,6 @@ SETTINGS = [
             ],
         },
     ),
-    (
-        mmdet_backbones.ResNet,
-        {
-            "depth": 50,
-            "dcn": {"type": "DCNv2", "deform_groups": 1, "fallback_on_stride": False},
-            "stage_with_dcn": (False, True, True, True),
-        },
-    ),
     (mmdet_backbones.ResNeXt, {"depth": 50, "groups": 32, "base_width": 4}),
     (mmseg_backbones.ResNet, {"depth": 18, "dilations": (1, 1, 2, 4), "strides": (1, 2, 1, 1)}),
     (
