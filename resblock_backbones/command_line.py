@@ -55,6 +55,31 @@ def train_command(arguments: Sequence[str] | None = None) -> int:
     return _run(parser, arguments, run)
 
 
+def test_command(arguments: Sequence[str] | None = None) -> int:
+    """`tools/test.py`: test a checkpoint with the model of a config.
+
+    Args and returns as :func:`train_command`.
+    """
+    parser = argparse.ArgumentParser(prog="test.py", description="Test a checkpoint of a model.")
+    parser.add_argument("config", help="the config file")
+    parser.add_argument("checkpoint", help="the checkpoint file")
+    parser.add_argument("--work-dir", help="for logs [work_dirs/<config name>]")
+    parser.add_argument("--out", metavar="FILE.pkl", help="write the predictions to this file")
+    parser.add_argument("--show", action="store_true", help="show the predictions in a window")
+    parser.add_argument("--show-dir", help="write pictures with the predictions to this folder")
+    parser.add_argument(
+        "--wait-time", type=float, default=2, metavar="SECONDS", help="how long a window stays [2]"
+    )
+    _add_shared_arguments(parser)
+
+    def run(given: dict[str, Any]) -> None:
+        from .openmmlab.launch import test
+
+        test(**given)
+
+    return _run(parser, arguments, run)
+
+
 def _add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cfg-options",

@@ -17,10 +17,11 @@ model = dict(
         zero_init_residual=False,
         init_cfg=None,
     ),
-    neck=dict(in_channels=[32, 64, 128, 256], out_channels=64),
+    # A norm in the neck: without it, training from scratch takes twice as long to the same mAP.
+    neck=dict(in_channels=[32, 64, 128, 256], out_channels=64, norm_cfg=dict(type="BN")),
     rpn_head=dict(in_channels=64, feat_channels=64),
     roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=64),
+        bbox_roi_extractor=dict(out_channels=64, roi_layer=dict(sampling_ratio=1)),
         bbox_head=dict(in_channels=64, fc_out_channels=256, num_classes=5),
     ),
     train_cfg=dict(

@@ -1,8 +1,12 @@
 """FlexResNet in MMEngine, MMDetection and MMSegmentation."""
 
 from . import ops
-from .registry import BACKBONES
 
-ops.install()
+ops.install()  # before anything that imports mmcv.ops
 
-__all__ = ["BACKBONES"]
+from . import checkpoint, hooks  # noqa: E402
+from .registry import BACKBONES  # noqa: E402
+
+checkpoint.install()
+
+__all__ = ["BACKBONES", "hooks"]

@@ -10,15 +10,29 @@ from __future__ import annotations
 import difflib
 import inspect
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import MODELS
+from mmengine.registry import (
+    DATA_SAMPLERS,
+    DATASETS,
+    HOOKS,
+    LOOPS,
+    METRICS,
+    MODELS,
+    OPTIM_WRAPPERS,
+    OPTIMIZERS,
+    PARAM_SCHEDULERS,
+    TRANSFORMS,
+    VISUALIZERS,
+    Registry,
+)
 from mmengine.runner import Runner
 
 from .errors import ConfigError, InputError
+from .screen import import_scope
 
 #: Keys that every MMEngine config may have at the top, though few write them all.
 TOP_LEVEL_KEYS = frozenset(inspect.signature(Runner).parameters) | {
@@ -32,6 +46,24 @@ TOP_LEVEL_KEYS = frozenset(inspect.signature(Runner).parameters) | {
     "tta_pipeline",
 }
 
+#: Where the class behind a `type` may be found.
+REGISTRIES = (
+    MODELS,
+    DATASETS,
+    TRANSFORMS,
+    DATA_SAMPLERS,
+    HOOKS,
+    LOOPS,
+    METRICS,
+    OPTIM_WRAPPERS,
+    OPTIMIZERS,
+    PARAM_SCHEDULERS,
+    VISUALIZERS,
+)
+
+#: Keys that nobody means when they mistype another.
+HIDDEN = {"type", "_delete_", "_scope_"}
+
 
 def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     """Read a config file and merge the options of the command line into it.
@@ -44,11 +76,11 @@ def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
         ConfigError: the file is not there or does not parse (with the line), or an option names
             a key that looks like a slip of the finger.
 
-    >>> read_config("configs/faster-rcnn.py")
+    >>> read_config("no_configs/faster-rcnn.py")
     Traceback (most recent call last):
         ...
-    resblock_backbones.openmmlab.errors.ConfigError: configs/faster-rcnn.py: there is no such \
-folder as configs/...
+    resblock_backbones.openmmlab.errors.ConfigError: no_configs/faster-rcnn.py: there is \
+no such folder as no_configs
     """
     file = Path(path)
     if not file.is_file():
@@ -59,6 +91,7 @@ folder as configs/...
         raise
     except Exception as error:  # a config is a program: anything can go wrong in it
         raise ConfigError(_broken_config(file, error)) from error
+    import_scope(cfg.get("default_scope"))
     for key in options or {}:
         _refuse_slips(cfg, key)
     try:
@@ -69,49 +102,15 @@ folder as configs/...
     return cfg
 
 
-def check_backbone(model: Mapping[str, Any], key: str = "model") -> None:
-    """Refuse a `FlexResNet` with an option that it does not have.
+def nearest(name: str, names: Collection[str], cutoff: float) -> str:
+    """A hint at the nearest name, ready to be appended to a message.
 
-    Args:
-        model: the config's `model`, or a model wrapped in another.
-        key: where it stands in the config, for the message.
-
-    Raises:
-        ConfigError: names the config key, and the nearest option.
-
-    >>> check_backbone({"backbone": {"type": "FlexResNet", "dpeth": 34}})
-    Traceback (most recent call last):
-        ...
-    resblock_backbones.openmmlab.errors.ConfigError: model.backbone.dpeth: FlexResNet has no \
-option 'dpeth'; did you mean 'depth'?
-    """
-    for name, part in model.items():
-        if not isinstance(part, Mapping):
-            continue
-        here = f"{key}.{name}"
-        if name == "backbone" and part.get("type") in ("FlexResNet", "mmdet.FlexResNet"):
-            known = _parameters(part)
-            for option in part:
-                if known and option not in known:
-                    raise ConfigError(
-                        f"{here}.{option}: FlexResNet has no option {option!r}"
-                        f"{nearest(option, known)}"
-                    )
-        elif "backbone" in part:
-            check_backbone(part, here)
-
-
-def nearest(
-    name: str, names: Sequence[str] | frozenset[str] | set[str], cutoff: float = 0.6
-) -> str:
-    """`; did you mean 'depth'?`, or nothing where no name is near.
-
-    >>> nearest("dpeth", ["depth", "width"])
-    "; did you mean 'depth'?"
-    >>> nearest("zzz", ["depth", "width"])
+    >>> nearest("num_worker", ["num_workers", "batch_size"], cutoff=0.8)
+    "; did you mean 'num_workers'?"
+    >>> nearest("pin_memory", ["num_workers", "batch_size"], cutoff=0.8)
     ''
     """
-    found = difflib.get_close_matches(str(name), [str(n) for n in names], n=1, cutoff=cutoff)
+    found = difflib.get_close_matches(name, sorted(names), n=1, cutoff=cutoff)
     return f"; did you mean {found[0]!r}?" if found else ""
 
 
@@ -142,37 +141,55 @@ def _broken_config(file: Path, error: BaseException) -> str:
 def _refuse_slips(cfg: Config, key: str) -> None:
     """Refuse an option whose key does not exist but looks like one that does."""
     node: Any = cfg._cfg_dict
-    *parents, last = key.split(".")
-    for depth, name in enumerate([*parents, last]):
-        if isinstance(node, Sequence) and not isinstance(node, str):
-            if not name.lstrip("-").isdigit() or int(name) >= len(node):
+    names = key.split(".")
+    for place, name in enumerate(names):
+        if isinstance(node, list | tuple):
+            if not name.isdigit() or int(name) >= len(node):
                 return  # MMEngine's own message names the list and its length
             node = node[int(name)]
-            continue
-        if not isinstance(node, Mapping):
+        elif not isinstance(node, Mapping):
             return
-        if name not in node:
-            known = _parameters(node) if depth else set(TOP_LEVEL_KEYS)
-            if name in known or name in ("type", "_delete_", "_scope_"):
-                return
-            # A class that takes no other keywords settles it; else only near misses are refused.
-            near = nearest(name, {*node, *known}, cutoff=0.6 if known and depth else 0.8)
-            if near or (known and depth):
-                parent = ".".join([*parents, last][:depth])
-                owner = f"{parent} ({node['type']})" if "type" in node else parent or "the config"
-                raise ConfigError(f"--cfg-options {key}: {owner} has no {name!r}{near}")
+        elif name in node:
+            node = node[name]
+        else:
+            _refuse_slip(cfg, key, node, names[:place], name)
             return
-        node = node[name]
 
 
-def _parameters(node: Mapping[str, Any]) -> set[str]:
-    """What the class behind `type` takes; empty when it is unknown or takes any keyword."""
-    kind = node.get("type")
-    built = MODELS.get(kind) if isinstance(kind, str) else kind
-    if not inspect.isclass(built):
-        return set()
-    names: set[str] = {"type"}
-    for owner in built.__mro__:
+def _refuse_slip(
+    cfg: Config, key: str, node: Mapping[str, Any], parents: list[str], name: str
+) -> None:
+    scope = cfg.get("default_scope")
+    known, closed = set(TOP_LEVEL_KEYS), False
+    if parents:
+        known, closed = _parameters(_class_behind(node.get("type"), scope, REGISTRIES))
+        # What builds hooks, schedulers and optimizers takes some keys for itself.
+        closed = closed and _class_behind(node.get("type"), scope, [MODELS]) is not None
+    if name in known:
+        return
+    # A class that takes no other keyword settles it; else only a near miss is refused.
+    near = nearest(name, {*map(str, node), *known} - HIDDEN, cutoff=0.6 if closed else 0.8)
+    if near or closed:
+        owner = ".".join(parents) or "the config"
+        kind = f" ({node['type']})" if isinstance(node.get("type"), str) else ""
+        raise ConfigError(f"--cfg-options {key}: {owner}{kind} has no {name!r}{near}")
+
+
+def _class_behind(kind: Any, scope: str | None, registries: Sequence[Registry]) -> type | None:
+    if not isinstance(kind, str):
+        return kind if inspect.isclass(kind) else None
+    for root in registries:
+        with root.switch_scope_and_registry(scope) as registry:
+            found = registry.get(kind)
+        if inspect.isclass(found):
+            return found
+    return None
+
+
+def _parameters(built: type | None) -> tuple[set[str], bool]:
+    """The keywords that a class takes, and whether it takes no others."""
+    names = {"type", "_delete_", "_scope_"}
+    for owner in built.__mro__ if built is not None else ():
         if "__init__" not in vars(owner):
             continue
         parameters = inspect.signature(owner).parameters.values()
@@ -180,8 +197,8 @@ def _parameters(node: Mapping[str, Any]) -> set[str]:
             p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
         )
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            return names
-    return set()
+            return names, True
+    return names, False
 
 
 def _one_line(error: BaseException) -> str:

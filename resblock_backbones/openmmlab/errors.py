@@ -6,6 +6,8 @@ is our own mistake (or a library's) and keeps its traceback.
 
 from __future__ import annotations
 
+from .. import weights
+
 
 class InputError(ValueError):
     """Something given to a tool is wrong; the message is one line that says what and where.
@@ -27,5 +29,5 @@ class PictureError(DatasetError):
     """A picture file is missing, cut off, or no picture."""
 
 
-class CheckpointError(InputError):
+class CheckpointError(InputError, weights.CheckpointError):
     """A checkpoint is not there, is broken, does not fit, or wants to run code."""

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.evaluator import DumpResults
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from .amp import use_mixed_precision
-from .channels import link_channels
-from .config_checks import check_backbone, read_config
-from .errors import ConfigError
-from .ops import install
+from .channels import link_channels, stride_warnings
+from .config_checks import read_config
+from .dataset_checks import check_datasets
+from .errors import CheckpointError, ConfigError
+from .resume import find_checkpoint
 from .runner import FlexRunner, join_process_group
 from .screen import quiet_pycocotools
 
@@ -63,7 +65,11 @@ def train(
             )
         cfg.auto_scale_lr.enable = True
     notes = use_mixed_precision(cfg.optim_wrapper, wanted=amp, cuda=torch.cuda.is_available())
-    notes += _prepare(cfg)
+    if resume is not None:
+        cfg.load_from, line = find_checkpoint(resume, cfg.work_dir)
+        cfg.resume = cfg.load_from is not None
+        notes.append(line)
+    notes += _prepare(cfg, ["train_dataloader", "val_dataloader"])
     runner = _runner(cfg, notes)
     runner.train()
     return runner
@@ -81,16 +87,62 @@ def test(
     cfg_options: Mapping[str, Any] | None = None,
     launcher: str = "none",
 ) -> dict[str, float]:
-    """Test a checkpoint with the model of a config; returns the metrics."""
-    raise NotImplementedError
+    """Test a checkpoint with the model of a config.
+
+    Args:
+        config: the config file.
+        checkpoint: the checkpoint, with all the model's weights.
+        work_dir: where logs go; default `./work_dirs/<config name>`.
+        out: a `.pkl` file for the predictions.
+        show: show each picture with its predictions in a window.
+        show_dir: a folder for these pictures.
+        wait_time: how long a window stays, in seconds.
+        cfg_options, launcher: as in `train`.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        InputError: something is wrong with what was given; the message is one line.
+    """
+    if out is not None and not out.endswith((".pkl", ".pickle")):
+        raise ConfigError(f"--out {out}: predictions are written as .pkl")
+    if "://" not in checkpoint and not Path(checkpoint).is_file():
+        raise CheckpointError(f"{checkpoint}: there is no such checkpoint file")
+    cfg = read_config(config, cfg_options)
+    cfg.launcher = launcher
+    cfg.work_dir = _work_dir(cfg, config, work_dir)
+    cfg.load_from, cfg.resume = checkpoint, False
+    if "test_dataloader" not in cfg:
+        raise ConfigError(f"{config}: no test_dataloader, nothing to test")
+    if show or show_dir:
+        _draw_pictures(cfg, show, show_dir, wait_time)
+    runner = _runner(cfg, _prepare(cfg, ["test_dataloader"]))
+    runner.needs_all_weights = True
+    if out is not None:
+        runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
+    return runner.test()
 
 
-def _prepare(cfg: Config) -> list[str]:
+def _draw_pictures(cfg: Config, show: bool, show_dir: str | None, wait_time: float) -> None:
+    hook = cfg.get("default_hooks", {}).get("visualization")
+    if hook is None:
+        raise ConfigError("--show, --show-dir: the config has no default_hooks.visualization")
+    hook.update(draw=True, show=show, wait_time=wait_time)
+    if show_dir:
+        cfg.visualizer.save_dir = show_dir
+        if cfg.get("default_scope") == "mmdet":
+            hook.test_out_dir = show_dir
+
+
+def _prepare(cfg: Config, loaders: Sequence[str]) -> list[str]:
     """Make a config ready to run on this machine, in place; returns lines for the log."""
-    check_backbone(cfg.model)
-    notes = link_channels(cfg.model)
-    for loader in ("train_dataloader", "val_dataloader", "test_dataloader"):
+    notes = link_channels(cfg.model) + stride_warnings(cfg.model)
+    notes += check_datasets(cfg, [name for name in loaders if cfg.get(name)])
+    for loader in loaders:
         notes += _fit_workers(cfg.get(loader), loader)
+    if not torch.cuda.is_available():
+        cfg.setdefault("env_cfg", {}).setdefault("dist_cfg", {})["backend"] = "gloo"
     return notes
 
 
@@ -125,6 +177,3 @@ def _runner(cfg: Config, notes: list[str]) -> Runner:
     for note in notes:
         print_log(note, logger="current", level=logging.INFO)
     return runner
-
-
-install()

@@ -1,12 +1,15 @@
 """MMEngine's runner, where a run of ours needs it otherwise.
 
 Four things differ: the screen stays readable, a picture that is cut off is an error, several
-processes without a GPU work, and loading weights that do not fit is an error.
+processes without a GPU work, and weights that do not fit the model are an error.
 """
 
 from __future__ import annotations
 
+import copy
 import logging
+import re
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,28 +17,109 @@ from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel, revert_sync_batchnorm
 from mmengine.runner import Runner
 from torch import nn
+from torch.utils.data import DataLoader
 
+from .errors import CheckpointError
+from .pictures import LoadWholeImageFromFile
 from .screen import quiet_screen_handlers
+
+#: How MMEngine's `load_state_dict` lists what did not match.
+MISMATCH = {
+    "missing": re.compile(r"^missing keys in source state_dict: (.*)$", re.MULTILINE),
+    "unknown to the model": re.compile(
+        r"^unexpected key in source state_dict: (.*)$", re.MULTILINE
+    ),
+    "of another shape": re.compile(r"^size mismatch for ([\w.]+):", re.MULTILINE),
+}
 
 
 class FlexRunner(Runner):
-    """`mmengine.runner.Runner` for the tools; takes the same arguments."""
+    """`mmengine.runner.Runner` for the tools; takes the same arguments.
+
+    Attributes:
+        needs_all_weights: a checkpoint must have every weight of the model (to test it), not only
+            some (to train on from it).
+    """
+
+    needs_all_weights = False
 
     def build_logger(self, *args: Any, **kwargs: Any) -> logging.Logger:
         logger = super().build_logger(*args, **kwargs)
         quiet_screen_handlers(logger)
         return logger
 
+    @staticmethod
+    def build_dataloader(dataloader: DataLoader | dict, *args: Any, **kwargs: Any) -> DataLoader:
+        if isinstance(dataloader, dict):
+            # Here and not in the config, so that the config that is saved stays as it was written.
+            dataloader = copy.deepcopy(dataloader)
+            _load_whole_pictures(dataloader)
+        return Runner.build_dataloader(dataloader, *args, **kwargs)
+
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         if not self.distributed or torch.cuda.is_available():
             return super().wrap_model(model_wrapper_cfg, model)
         # SyncBN exists for GPUs only, and a model on the CPU has no device id.
-        model = revert_sync_batchnorm(model)
         return MMDistributedDataParallel(
-            module=model,
+            module=revert_sync_batchnorm(model),
             broadcast_buffers=False,
             find_unused_parameters=self.cfg.get("find_unused_parameters", False),
         )
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: str | Callable = "cpu",
+        strict: bool = False,
+        revise_keys: list | None = None,
+    ) -> dict:
+        """Load weights as MMEngine does, and see that they fit.
+
+        Raises:
+            CheckpointError: nothing in it fits the model, or some of the model's weights are
+                missing although all are needed.
+        """
+        own = set(self.model.state_dict())
+        revise_keys = [(r"^module\.", "")] if revise_keys is None else revise_keys
+        log = _Listener()
+        self.logger.addFilter(log)
+        try:
+            checkpoint = super().load_checkpoint(filename, map_location, strict, revise_keys)
+        finally:
+            self.logger.removeFilter(log)
+        self._judge(filename, log.mismatch, len(own))
+        return checkpoint
+
+    def _judge(self, filename: str, mismatch: str, total: int) -> None:
+        found = {what: _names(pattern, mismatch) for what, pattern in MISMATCH.items()}
+        left_out = len(found["missing"]) + len(found["of another shape"])
+        parts = [f"{len(n)} {what} ({n[0]}, ...)" for what, n in found.items() if n]
+        weights = {name for name in self.model.state_dict() if "num_batches_tracked" not in name}
+        if left_out and left_out >= len(weights):
+            raise CheckpointError(f"{filename}: none of its weights fits the model of the config")
+        if left_out and self.needs_all_weights:
+            raise CheckpointError(
+                f"{filename}: does not fit the model of the config: {'; '.join(parts)}"
+            )
+        if parts:
+            self.logger.warning(
+                f"{filename}: {total - left_out} weights loaded; {'; '.join(parts)}"
+            )
+
+
+class _Listener(logging.Filter):
+    """Keeps MMEngine's list of what did not match from the log: it fills the screen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mismatch = ""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if not message.startswith("The model and loaded state dict do not match exactly"):
+            return True
+        self.mismatch = message
+        return False
 
 
 def join_process_group(cfg: Config) -> None:
@@ -43,6 +127,24 @@ def join_process_group(cfg: Config) -> None:
 
     MMEngine's own start-up calls `torch.cuda.set_device`, which needs one.
     """
-    if cfg.launcher == "pytorch" and not torch.cuda.is_available():
-        if not torch.distributed.is_initialized():
-            torch.distributed.init_process_group(backend="gloo")
+    on_cpu = cfg.launcher == "pytorch" and not torch.cuda.is_available()
+    if on_cpu and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group(backend="gloo")
+
+
+def _names(pattern: re.Pattern[str], mismatch: str) -> list[str]:
+    return [name for listed in pattern.findall(mismatch) for name in listed.split(", ")]
+
+
+def _load_whole_pictures(part: Any) -> None:
+    """Put `LoadWholeImageFromFile` in place of MMCV's loader, in every pipeline inside `part`."""
+    if isinstance(part, dict):
+        kind = part.get("type")
+        name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
+        if name.split(".")[-1] == "LoadImageFromFile":
+            part["type"] = LoadWholeImageFromFile
+        for inner in part.values():
+            _load_whole_pictures(inner)
+    elif isinstance(part, list | tuple):
+        for inner in part:
+            _load_whole_pictures(inner)

@@ -8,7 +8,11 @@ stays in the log file where MMEngine puts it; the screen keeps what changes.
 from __future__ import annotations
 
 import builtins
+import contextlib
+import importlib
+import io
 import logging
+import warnings
 from typing import Any
 
 #: How the records begin that only the log file keeps.
@@ -17,6 +21,9 @@ LOG_FILE_ONLY = (
     "Config:\n",
     "Hooks will be executed in the following order:",
     "Distributed training is not used, all SyncBatchNorm",
+    '"FileClient" will be deprecated',
+    '"HardDiskBackend" is the alias of',
+    "Exp name: ",
 )
 
 #: How the progress prints of pycocotools begin.
@@ -65,6 +72,20 @@ def quiet_pycocotools() -> None:
     # A module-level `print` shadows the builtin one in these two modules alone.
     coco.print = _print_without_progress
     cocoeval.print = _print_without_progress
+
+
+def import_scope(scope: str | None) -> None:
+    """Import MMDetection or MMSegmentation without what their optional parts print on import.
+
+    Their registries are filled when a name is looked up the first time, which is too late for
+    checks, and some of their modules print what is not installed.
+    """
+    if scope not in ("mmdet", "mmseg"):
+        return
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for part in ("datasets", "engine", "evaluation", "models", "visualization"):
+            importlib.import_module(f"{scope}.{part}")
 
 
 def _print_without_progress(*values: Any, **options: Any) -> None:

@@ -7,7 +7,11 @@ train_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="LoadAnnotations", with_bbox=True),
     dict(type="Resize", scale=(160, 160), keep_ratio=True),
-    dict(type="RandomFlip", prob=0.5),
+    dict(
+        type="RandomFlip",
+        prob=[0.25, 0.25, 0.25],
+        direction=["horizontal", "vertical", "diagonal"],
+    ),
     dict(type="PackDetInputs"),
 ]
 test_pipeline = [
@@ -20,7 +24,7 @@ test_pipeline = [
     ),
 ]
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=4,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type="DefaultSampler", shuffle=True),

@@ -1,4 +1,4 @@
-# Faster R-CNN with FPN (arXiv 1506.01497, 1612.03144), as MMDetection's faster-rcnn_r50_fpn sets it.
+# Faster R-CNN with FPN (arXiv 1506.01497, 1612.03144), set as MMDetection's faster-rcnn_r50_fpn.
 # The tools make neck.in_channels follow the backbone.
 model = dict(
     type="FasterRCNN",

@@ -1,0 +1,119 @@
+"""What a person sees when training ends."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from PIL import Image
+
+from .drawings import Objects, draw_comparison, plot_training
+from .report import format_table, read_history, result_rows
+
+DEFAULT_PALETTE = [(220, 60, 60), (60, 140, 220), (70, 170, 90), (230, 160, 40), (150, 90, 190)]
+
+
+@HOOKS.register_module(force=True)
+class TrainingReportHook(Hook):
+    """After training: a table, a picture of predictions beside the truth, and a plot.
+
+    All lie in the work folder; their paths are logged.
+
+    Args:
+        pictures: how many validation pictures are drawn.
+        score_threshold: predictions below it are not drawn.
+    """
+
+    priority = "VERY_LOW"
+
+    def __init__(self, pictures: int = 8, score_threshold: float = 0.3) -> None:
+        self.pictures = pictures
+        self.score_threshold = score_threshold
+        self.metrics: dict[str, float] = {}
+        self.start = time.monotonic()
+
+    def before_train(self, runner: Any) -> None:
+        self.start = time.monotonic()
+
+    def after_val_epoch(self, runner: Any, metrics: Mapping[str, float] | None = None) -> None:
+        self.metrics = dict(metrics or {})
+
+    @master_only
+    def after_train(self, runner: Any) -> None:
+        work_dir = Path(runner.work_dir)
+        seconds = time.monotonic() - self.start
+        val_loop = runner.val_loop
+        classes = val_loop.dataloader.dataset.metainfo.get("classes", ()) if val_loop else ()
+        lines = [format_table(result_rows(self.metrics, classes, seconds))]
+        last = work_dir / "last_checkpoint"
+        if last.is_file():
+            lines.append(f"checkpoint   {last.read_text().strip()}")
+        for what, file, draw in (
+            ("predictions", work_dir / "predictions.png", self._draw_predictions),
+            ("plot", work_dir / "training.png", self._plot),
+        ):
+            # The training is done: a picture that cannot be drawn must not make it look failed.
+            try:
+                if draw(runner, file):
+                    lines.append(f"{what:<12} {file}")
+            except Exception as error:
+                runner.logger.warning(f"{file.name} could not be drawn: {error}")
+        runner.logger.log(logging.INFO, "results\n\n%s\n", "\n".join(lines))
+
+    def _plot(self, runner: Any, file: Path) -> bool:
+        runs = [runner.timestamp]
+        if getattr(runner, "_resume", False):
+            runs = sorted(path.name for path in Path(runner.work_dir).iterdir() if path.is_dir())
+        logs = [Path(runner.work_dir) / run / "vis_data" / "scalars.json" for run in runs]
+        history = read_history(logs)
+        if not history.losses:
+            return False
+        plot_training(history, file)
+        return True
+
+    def _draw_predictions(self, runner: Any, file: Path) -> bool:
+        if not runner.val_loop:
+            return False
+        dataset = runner.val_loop.dataloader.dataset
+        count = min(self.pictures, len(dataset))
+        chosen = [round(index * (len(dataset) - 1) / max(1, count - 1)) for index in range(count)]
+        infos = [dataset.get_data_info(index) for index in chosen]
+        if not infos or "instances" not in infos[0]:
+            return False  # no boxes to draw
+        was_training = runner.model.training
+        runner.model.eval()
+        try:
+            with torch.no_grad():
+                results = runner.model.test_step(pseudo_collate([dataset[i] for i in chosen]))
+        finally:
+            runner.model.train(was_training)
+        palette = dataset.metainfo.get("palette")
+        draw_comparison(
+            [Image.open(info["img_path"]) for info in infos],
+            [_truth(info) for info in infos],
+            [self._prediction(result) for result in results],
+            dataset.metainfo["classes"],
+            palette if isinstance(palette, list | tuple) else DEFAULT_PALETTE,
+            file,
+        )
+        return True
+
+    def _prediction(self, result: Any) -> Objects:
+        found = result.pred_instances.cpu()
+        found = found[found.scores >= self.score_threshold]
+        return Objects(found.bboxes.numpy(), found.labels.numpy(), found.scores.numpy())
+
+
+def _truth(info: Mapping[str, Any]) -> Objects:
+    seen = [one for one in info["instances"] if not one.get("ignore_flag")]
+    boxes = np.array([one["bbox"] for one in seen], dtype=float).reshape(-1, 4)
+    return Objects(boxes, np.array([one["bbox_label"] for one in seen], dtype=int))
