@@ -129,10 +129,10 @@ def _draw_pictures(cfg: Config, show: bool, show_dir: str | None, wait_time: flo
     if hook is None:
         raise ConfigError("--show, --show-dir: the config has no default_hooks.visualization")
     hook.update(draw=True, show=show, wait_time=wait_time)
-    if show_dir:
+    if show_dir and cfg.get("default_scope") == "mmdet":
+        hook.test_out_dir = show_dir  # inside <work dir>/<time>/, as in MMDetection
+    elif show_dir:
         cfg.visualizer.save_dir = show_dir
-        if cfg.get("default_scope") == "mmdet":
-            hook.test_out_dir = show_dir
 
 
 def _prepare(cfg: Config, loaders: Sequence[str]) -> list[str]:

@@ -14,23 +14,15 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.model import MMDistributedDataParallel, revert_sync_batchnorm
+from mmengine.model import MMDistributedDataParallel, is_model_wrapper, revert_sync_batchnorm
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from ..weights import rename_key
 from .errors import CheckpointError
 from .pictures import LoadWholeImageFromFile
 from .screen import quiet_screen_handlers
-
-#: How MMEngine's `load_state_dict` lists what did not match.
-MISMATCH = {
-    "missing": re.compile(r"^missing keys in source state_dict: (.*)$", re.MULTILINE),
-    "unknown to the model": re.compile(
-        r"^unexpected key in source state_dict: (.*)$", re.MULTILINE
-    ),
-    "of another shape": re.compile(r"^size mismatch for ([\w.]+):", re.MULTILINE),
-}
 
 
 class FlexRunner(Runner):
@@ -79,47 +71,35 @@ class FlexRunner(Runner):
             CheckpointError: nothing in it fits the model, or some of the model's weights are
                 missing although all are needed.
         """
-        own = set(self.model.state_dict())
         revise_keys = [(r"^module\.", "")] if revise_keys is None else revise_keys
-        log = _Listener()
-        self.logger.addFilter(log)
-        try:
-            checkpoint = super().load_checkpoint(filename, map_location, strict, revise_keys)
-        finally:
-            self.logger.removeFilter(log)
-        self._judge(filename, log.mismatch, len(own))
+        checkpoint = super().load_checkpoint(filename, map_location, strict, revise_keys)
+        self._judge(filename, checkpoint.get("state_dict", checkpoint), revise_keys)
         return checkpoint
 
-    def _judge(self, filename: str, mismatch: str, total: int) -> None:
-        found = {what: _names(pattern, mismatch) for what, pattern in MISMATCH.items()}
-        left_out = len(found["missing"]) + len(found["of another shape"])
-        parts = [f"{len(n)} {what} ({n[0]}, ...)" for what, n in found.items() if n]
-        weights = {name for name in self.model.state_dict() if "num_batches_tracked" not in name}
-        if left_out and left_out >= len(weights):
+    def _judge(self, filename: str, state_dict: dict[str, Any], revise_keys: list) -> None:
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        own = {
+            name: value
+            for name, value in model.state_dict().items()
+            if not name.endswith("num_batches_tracked")
+        }
+        found = {_own_name(name, revise_keys): value for name, value in state_dict.items()}
+        left_out = {
+            "missing": [name for name in own if name not in found],
+            "of another shape": [
+                name for name in own if name in found and own[name].shape != found[name].shape
+            ],
+        }
+        parts = [f"{len(n)} {what} ({n[0]}, ...)" for what, n in left_out.items() if n]
+        matched = len(own) - sum(map(len, left_out.values()))
+        if not matched:
             raise CheckpointError(f"{filename}: none of its weights fits the model of the config")
-        if left_out and self.needs_all_weights:
+        if parts and self.needs_all_weights:
             raise CheckpointError(
                 f"{filename}: does not fit the model of the config: {'; '.join(parts)}"
             )
         if parts:
-            self.logger.warning(
-                f"{filename}: {total - left_out} weights loaded; {'; '.join(parts)}"
-            )
-
-
-class _Listener(logging.Filter):
-    """Keeps MMEngine's list of what did not match from the log: it fills the screen."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.mismatch = ""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        message = record.getMessage()
-        if not message.startswith("The model and loaded state dict do not match exactly"):
-            return True
-        self.mismatch = message
-        return False
+            self.logger.warning(f"{filename}: {matched} weights loaded; {'; '.join(parts)}")
 
 
 def join_process_group(cfg: Config) -> None:
@@ -132,8 +112,13 @@ def join_process_group(cfg: Config) -> None:
         torch.distributed.init_process_group(backend="gloo")
 
 
-def _names(pattern: re.Pattern[str], mismatch: str) -> list[str]:
-    return [name for listed in pattern.findall(mismatch) for name in listed.split(", ")]
+def _own_name(name: str, revise_keys: list) -> str:
+    """What a weight of a checkpoint is called in the model that it was loaded into."""
+    for pattern, replacement in revise_keys:
+        name = re.sub(pattern, replacement, name)
+    if name.startswith("backbone."):
+        name = "backbone." + rename_key(name.removeprefix("backbone."))
+    return name
 
 
 def _load_whole_pictures(part: Any) -> None:

@@ -1,0 +1,45 @@
+"""What is told and drawn at the end of a training run."""
+
+import json
+
+import numpy as np
+from PIL import Image
+
+from resblock_backbones.openmmlab.drawings import Objects, draw_comparison, plot_training
+from resblock_backbones.openmmlab.report import format_table, read_history, result_rows
+
+
+def test_the_history_of_a_resumed_run_is_one_history_and_cut_lines_are_left_out(tmp_path):
+    first, second = tmp_path / "a.json", tmp_path / "b.json"
+    lines = [{"loss": 2.0, "loss_cls": 1.0, "step": 10}, {"loss": 1.0, "step": 20}]
+    lines.append({"coco/bbox_mAP": 0.1, "step": 1})
+    first.write_text("\n".join(map(json.dumps, lines)) + '\n{"loss": 0.5, "st')
+    second.write_text(json.dumps({"loss": 0.9, "step": 20}))
+    history = read_history([first, second, tmp_path / "missing.json"])
+    assert history.losses == {"loss": {10: 2.0, 20: 0.9}, "loss_cls": {10: 1.0}}
+    assert history.scores == {"coco/bbox_mAP": {1: 0.1}}
+    plot_training(history, tmp_path / "plot.png")
+    assert Image.open(tmp_path / "plot.png").width > 800
+
+
+def test_the_table_has_a_row_per_class_the_means_and_the_time():
+    metrics = {"coco/cat_precision": 0.25, "coco/bbox_mAP": 0.5, "coco/bbox_mAP_s": 0.1}
+    table = format_table(result_rows(metrics, ["cat", "dog"], 61))
+    assert [line.split()[:2] for line in table.splitlines()] == [
+        ["AP", "cat"],
+        ["bbox_mAP", "0.500"],
+        ["training", "time"],
+    ]
+
+
+def test_eight_pictures_are_drawn_in_pairs_also_without_any_box(tmp_path):
+    pictures = [Image.new("RGB", (160, 120 + 10 * i), (90, 90, 90)) for i in range(8)]
+    none = Objects(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0))
+    one = Objects(np.array([[10, 0, 60, 50]]), np.array([1]), np.array([0.9]))
+    classes, palette = ["cat", "dog"], [(255, 0, 0), (0, 255, 0)]
+    file = tmp_path / "pairs.png"
+    draw_comparison(pictures, [one] * 8, [none, *[one] * 7], classes, palette, file)
+    drawn = np.asarray(Image.open(file))
+    assert drawn.shape[1] == 4 * (256 + 8) + 8
+    green = (drawn == (0, 255, 0)).all(axis=2)
+    assert green[:, :264].any() and not green[:286, 264:528].any()

@@ -1,0 +1,125 @@
+"""The tools as a person uses them: a run from end to end, and one line for each mistake."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from resblock_backbones.command_line import test_command as run_test
+from resblock_backbones.command_line import train_command as run_train
+from resblock_backbones.data import make_shapes
+
+CONFIG = Path(__file__).parents[2] / "configs/faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shapes")
+    make_shapes(folder / "shapes", train=8, val=8, progress=False)
+    return folder / "shapes"
+
+
+@pytest.fixture
+def shapes(made, tmp_path, monkeypatch):
+    """An empty folder to work in, with the data where the config looks for it."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(made, tmp_path / "data" / "shapes")
+    return tmp_path / "data" / "shapes"
+
+
+def options(**more):
+    return ["--cfg-options", *(f"{key.replace('__', '.')}={value}" for key, value in more.items())]
+
+
+SHORT = {
+    "train_cfg__max_epochs": 1,
+    "train_cfg__val_interval": 1,
+    "train_dataloader__num_workers": 0,
+    "val_dataloader__num_workers": 0,
+    "test_dataloader__num_workers": 0,
+    "default_hooks__logger__interval": 1,
+}
+
+
+def test_a_run_is_trained_resumed_and_tested(shapes, capfd):
+    changed = SHORT | {"model__backbone__width": 0.25, "model__backbone__depth": 34}
+    assert run_train([str(CONFIG), "--work-dir", "run", *options(**changed)]) == 0
+    said = "".join(capfd.readouterr())
+    assert "neck.in_channels: [32, 64, 128, 256] -> [16, 32, 64, 128]" in said
+    assert "AP circle" in said and "training time" in said
+    for file in ("epoch_1.pth", "predictions.png", "training.png"):
+        assert Path("run", file).stat().st_size > 1000
+
+    changed["train_cfg__max_epochs"] = 2
+    assert run_train([str(CONFIG), "--work-dir", "run", "--resume", *options(**changed)]) == 0
+    weights = torch.load("run/epoch_2.pth", weights_only=False)
+    assert weights["meta"]["epoch"] == 2 and weights["meta"]["iter"] == 4
+
+    arguments = [str(CONFIG), "run/epoch_2.pth", "--work-dir", "test", "--out", "test/found.pkl"]
+    assert run_test([*arguments, "--show-dir", "drawn", *options(**changed)]) == 0
+    assert Path("test/found.pkl").is_file() and list(Path("test").rglob("drawn/*.png"))
+
+
+def refused(capfd, arguments, command=run_train):
+    assert command([str(argument) for argument in arguments]) == 2
+    lines = capfd.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), lines
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model__backbone__depth": 20}, "depth=20: must be one of 18, 34, 50, 101, 152"),
+        ({"model__backbone__dpeth": 34}, "did you mean 'depth'"),
+        ({"model__backbone__style": "cafe"}, "did you mean 'caffe'"),
+        ({"model__roi_head__bbox_head__num_classes": 7}, "write num_classes=5"),
+    ],
+)
+def test_a_wrong_option_is_told_in_one_line(shapes, capfd, change, message):
+    assert message in refused(capfd, [CONFIG, *options(**change)])
+
+
+def test_a_config_that_is_not_there_is_told_with_its_neighbours(tmp_path, capfd):
+    wrong = CONFIG.with_name("faster-rcnn_flexr18_half_fpn_shapes.py")
+    assert CONFIG.name in refused(capfd, [wrong])
+
+
+def test_a_data_set_that_is_not_there_is_told_with_the_command(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert "python tools/make_shapes.py --out data/shapes" in refused(capfd, [CONFIG])
+
+
+@pytest.mark.parametrize("content", ['{"images": [', "[1, 2]", '{"images": []}', "text"])
+def test_annotations_that_are_no_coco_json_are_told(shapes, capfd, content):
+    (shapes / "annotations/instances_train.json").write_text(content)
+    line = refused(capfd, [CONFIG])
+    assert "instances_train.json" in line and "no COCO JSON" in line
+
+
+def test_other_classes_in_the_annotations_are_told(shapes, capfd):
+    file = shapes / "annotations/instances_train.json"
+    content = json.loads(file.read_text())
+    content["categories"][0]["name"] = "disk"
+    file.write_text(json.dumps(content))
+    line = refused(capfd, [CONFIG])
+    assert "circle" in line and "disk" in line
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_picture_that_is_cut_off_or_gone_is_named(shapes, capfd, damage):
+    picture = sorted((shapes / "train").iterdir())[2]
+    picture.write_bytes(picture.read_bytes()[:900])
+    if damage == "gone":
+        picture.unlink()
+    assert picture.name in refused(capfd, [CONFIG])
+
+
+def test_checkpoints_that_are_none_are_told(shapes, capfd):
+    assert "nothing.pth" in refused(capfd, [CONFIG, "nothing.pth"], run_test)
+    Path("text.pth").write_text("no checkpoint")
+    assert "text.pth" in refused(capfd, [CONFIG, "text.pth"], run_test)
+    torch.save({"state_dict": {"other": torch.zeros(1)}}, "other.pth")
+    assert "other.pth" in refused(capfd, [CONFIG, "other.pth"], run_test)
