@@ -120,6 +120,7 @@ def plot_training(history: History, file: Path) -> None:
         )
     right.set(xlabel="epoch", ylabel="score", title="Validation")
     right.set_ylim(bottom=0)
+    right.margins(0.08)
     for axes in (left, right):
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:
