@@ -10,9 +10,14 @@ from typing import Any
 import torch
 import torchvision
 
-from . import nms, roi_align
+from . import deform_conv, nms, roi_align
 
 OPERATORS: dict[str, Callable[..., Any]] = {
+    "deform_conv_forward": deform_conv.deform_conv_forward,
+    "deform_conv_backward_input": deform_conv.deform_conv_backward_input,
+    "deform_conv_backward_parameters": deform_conv.deform_conv_backward_parameters,
+    "modulated_deform_conv_forward": deform_conv.modulated_deform_conv_forward,
+    "modulated_deform_conv_backward": deform_conv.modulated_deform_conv_backward,
     "nms": nms.nms,
     "roi_align_forward": roi_align.roi_align_forward,
     "roi_align_backward": roi_align.roi_align_backward,
