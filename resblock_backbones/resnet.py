@@ -8,12 +8,13 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from .init import reset_parameters
-from .layers import run_layers
+from .layers import AntiAlias, run_layers
 from .layers.norm import has_statistics
 from .layers.registry import LayerCfg
 from .network_options import (
     STEM_STRIDE,
     drop_paths,
+    resolve_conv_channels,
     resolve_dcn,
     resolve_depth,
     resolve_init_cfg,
@@ -25,7 +26,7 @@ from .network_options import (
 from .options import check_bool, check_cfg, check_int, per_stage, refuse_unknown_options
 from .shortcut import Pooling
 from .stages import Shared, Stage, block_dilations, build_stage
-from .stem import build_stem
+from .stem import StemPool, build_stem
 from .weights import load_weights, rename_keys
 
 
@@ -74,9 +75,18 @@ class FlexResNet(nn.Module):
         block*: ``'basic'`` or ``'bottleneck'``, in place of the depth's.
         output_stride: 8, 16 or 32: short for strides and dilations that reach it.
         attention*: ``'SE'`` (arXiv 1709.01507), ``'ECA'`` (arXiv 1910.03151), or a dict with more.
-        anti_alias: blur before subsampling (arXiv 1904.11486).
+        anti_alias: ``'blur'`` or True: blur before subsampling (arXiv 1904.11486). ``'average'``:
+            subsample by averaging.
         drop_path_rate: stochastic depth of the last block, growing from 0 at the first (arXiv
             1603.09382).
+        stem_kernel_size: of the stem's one convolution, in pixels.
+        deep_stem_channels: of the deep stem's first two convolutions; None is half of the stem's.
+            (24, 32) is the tiered stem.
+        stem_pool: ``'max'``, ``'average'``, or ``'conv'``: a strided convolution and a norm.
+        reduce_first: a block's first convolution has this many times fewer channels (SENet-154).
+        down_kernel_size: of the shortcuts' convolution where it downsamples.
+        conv_channels: of each convolution of each block of each stage, for pruned networks, in
+            place of what ``width`` gives: ``[[(64, 64, 256), ...], ...]``.
 
     Attributes:
         out_channels: channels of each output.
@@ -136,8 +146,14 @@ class FlexResNet(nn.Module):
         block: str | Sequence[str] | None = None,
         output_stride: int | None = None,
         attention: LayerCfg | None | Sequence[LayerCfg | None] = None,
-        anti_alias: bool = False,
+        anti_alias: AntiAlias = False,
         drop_path_rate: float = 0.0,
+        stem_kernel_size: int = 7,
+        deep_stem_channels: Sequence[int] | None = None,
+        stem_pool: StemPool = "max",
+        reduce_first: int = 1,
+        down_kernel_size: int = 1,
+        conv_channels: Sequence[Sequence[Sequence[int]]] | None = None,
     ) -> None:
         super().__init__()
         kinds, stage_blocks = resolve_depth(depth, num_stages, stage_blocks, block)
@@ -158,7 +174,10 @@ class FlexResNet(nn.Module):
             in_channels,
             stem_channels,
             deep_stem=check_bool("deep_stem", deep_stem),
-            anti_alias=check_bool("anti_alias", anti_alias),
+            deep_stem_channels=deep_stem_channels,
+            kernel_size=stem_kernel_size,
+            pool=stem_pool,
+            anti_alias=anti_alias,
             conv_cfg=conv_cfg,
             norm_cfg=norm_cfg,
             act_cfg=act_cfg,
@@ -178,6 +197,8 @@ class FlexResNet(nn.Module):
             norm_cfg=norm_cfg,
             act_cfg=act_cfg,
             with_cp=with_cp,
+            reduce_first=reduce_first,
+            down_kernel_size=down_kernel_size,
         )
         each = {
             "kernel_size": per_stage("kernel_size", kernel_size, num_stages),
@@ -191,6 +212,7 @@ class FlexResNet(nn.Module):
             "dcn": resolve_dcn(dcn, stage_with_dcn, kinds),
             "plugins": resolve_plugins(plugins, num_stages),
             "drop_paths": drop_paths(drop_path_rate, stage_blocks),
+            "conv_channels": resolve_conv_channels(conv_channels, kinds, stage_blocks),
         }
         inplanes, out_stride = stem_channels, STEM_STRIDE
         channels_and_strides = []
