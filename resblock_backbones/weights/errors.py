@@ -1,0 +1,5 @@
+"""The one error of this package."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be read or does not fit; the message says which, why, what to do."""
