@@ -10,7 +10,7 @@ from typing import Any
 import torch
 import torchvision
 
-from . import box_overlap, deform_conv, nms, roi_align, rotated_boxes, soft_nms
+from . import box_overlap, deform_conv, focal_loss, nms, roi_align, rotated_boxes, soft_nms
 
 OPERATORS: dict[str, Callable[..., Any]] = {
     "bbox_overlaps": box_overlap.bbox_overlaps,
@@ -25,6 +25,10 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "nms_rotated": rotated_boxes.nms_rotated,
     "roi_align_forward": roi_align.roi_align_forward,
     "roi_align_backward": roi_align.roi_align_backward,
+    "sigmoid_focal_loss_forward": focal_loss.sigmoid_focal_loss_forward,
+    "sigmoid_focal_loss_backward": focal_loss.sigmoid_focal_loss_backward,
+    "softmax_focal_loss_forward": focal_loss.softmax_focal_loss_forward,
+    "softmax_focal_loss_backward": focal_loss.softmax_focal_loss_backward,
     "softnms": soft_nms.softnms,
 }
 
