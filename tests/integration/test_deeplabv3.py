@@ -165,3 +165,18 @@ def test_mmsegmentation_s_own_script_needs_nothing_but_custom_imports(config):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert torch.load("run/iter_4.pth", weights_only=False)["meta"]["iter"] == 4
+
+
+def test_two_processes_train_together(config):
+    tool = Path(__file__).parents[2] / "tools/train.py"
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        + [str(tool), config, "--work-dir", "run", "--launcher", "pytorch"]
+        + ["--cfg-options", "train_cfg.max_iters=1", "default_hooks.checkpoint.interval=1"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "GPU number: 2" in "".join(log.read_text() for log in Path("run").rglob("*.log"))
+    assert Path("run/iter_1.pth").is_file()
