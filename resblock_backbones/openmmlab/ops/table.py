@@ -10,17 +10,26 @@ from typing import Any
 import torch
 import torchvision
 
-from . import deform_conv, nms, roi_align
+from . import box_overlap, deform_conv, focal_loss, nms, roi_align, rotated_boxes, soft_nms
 
 OPERATORS: dict[str, Callable[..., Any]] = {
+    "bbox_overlaps": box_overlap.bbox_overlaps,
+    "box_iou_rotated": rotated_boxes.box_iou_rotated,
     "deform_conv_forward": deform_conv.deform_conv_forward,
     "deform_conv_backward_input": deform_conv.deform_conv_backward_input,
     "deform_conv_backward_parameters": deform_conv.deform_conv_backward_parameters,
     "modulated_deform_conv_forward": deform_conv.modulated_deform_conv_forward,
     "modulated_deform_conv_backward": deform_conv.modulated_deform_conv_backward,
     "nms": nms.nms,
+    "nms_match": box_overlap.nms_match,
+    "nms_rotated": rotated_boxes.nms_rotated,
     "roi_align_forward": roi_align.roi_align_forward,
     "roi_align_backward": roi_align.roi_align_backward,
+    "sigmoid_focal_loss_forward": focal_loss.sigmoid_focal_loss_forward,
+    "sigmoid_focal_loss_backward": focal_loss.sigmoid_focal_loss_backward,
+    "softmax_focal_loss_forward": focal_loss.softmax_focal_loss_forward,
+    "softmax_focal_loss_backward": focal_loss.softmax_focal_loss_backward,
+    "softnms": soft_nms.softnms,
 }
 
 
