@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ from .options import check_bool, check_cfg, check_int, per_stage, refuse_unknown
 from .shortcut import Pooling
 from .stages import Shared, Stage, block_dilations, build_stage
 from .stem import StemPool, build_stem
-from .weights import load_weights, rename_keys
+from .weights import Adaptation, build_from_checkpoint, load_weights, rename_keys
 
 
 class FlexResNet(nn.Module):
@@ -236,6 +237,48 @@ class FlexResNet(nn.Module):
 
         reset_parameters(self, self.zero_init_residual)
         self.train()
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        source: str | Path | Mapping[str, Any],
+        *,
+        prefix: str | None = None,
+        allow_partial: bool = False,
+        adapt: Iterable[Adaptation] = (),
+        reverse_channels: bool = False,
+        **options: Any,
+    ) -> FlexResNet:
+        """The network that a checkpoint is of, with its weights.
+
+        Depth, width, stem, groups and block options are read off the weights; ``style`` from their
+        family (caffe's for Detectron2's and Caffe2's bottlenecks without groups). Weights do not
+        show strides, dilations, ``anti_alias``, activations, a norm's eps and groups: ``timm://``
+        and ``hf-hub:`` tell those; else the defaults are taken.
+
+        Args:
+            source, prefix, allow_partial, adapt, reverse_channels: as in ``load_weights``.
+            options: of ``FlexResNet``, before what is read off, as ``out_indices=(1, 2, 3)``.
+
+        Raises:
+            CheckpointError: unreadable, or of no ResNet that ``FlexResNet`` can be.
+            ValueError, TypeError: a wrong option.
+
+        Example:
+            >>> state = FlexResNet(50, width=0.5, groups=32).state_dict()
+            >>> net = FlexResNet.from_checkpoint(state, out_indices=(3,))
+            >>> net.depth, net.out_channels
+            (50, (1024,))
+        """
+        return build_from_checkpoint(
+            cls,
+            source,
+            prefix=prefix,
+            allow_partial=allow_partial,
+            adapt=adapt,
+            reverse_channels=reverse_channels,
+            options=options,
+        )
 
     @property
     def stages(self) -> list[nn.Module]:

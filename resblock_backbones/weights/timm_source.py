@@ -69,9 +69,9 @@ def _options(model: Any) -> dict[str, Any]:
         options["stem_pool"] = "average"
     norm = model.bn1
     if isinstance(norm, nn.GroupNorm):
-        options["norm_cfg"] = {"type": "GN", "num_groups": norm.num_groups, "eps": norm.eps}
-    elif norm.eps != 1e-5:
-        options["norm_cfg"] = {"type": "BN", "eps": norm.eps}
+        options["norm_cfg"] = {"type": "GN", "num_groups": norm.num_groups}
+    if norm.eps != 1e-5:
+        options["norm_cfg"] = {**options.get("norm_cfg", {"type": "BN"}), "eps": norm.eps}
     if not isinstance(model.act1, nn.ReLU):
         options["act_cfg"] = type(model.act1).__name__
     return options
