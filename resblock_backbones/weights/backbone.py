@@ -26,6 +26,8 @@ WRAPPERS = re.compile(
 #: Names of a backbone's tensors as ``FlexResNet`` has them.
 INSIDE = re.compile(r"(?:conv1|bn1|stem|maxpool|layer\d+)\.")
 CLASSIFIER = re.compile(r"fc\.")
+#: Names that classifiers' last layers have.
+HEADS = re.compile(r"(?:fc|head|classifier|linear|last_linear)\.")
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def find_backbone(content: Mapping[str, Any], name: str, prefix: str | None = No
     return Backbone(
         tensors={key: tensor for key, tensor in ours.items() if INSIDE.match(key)},
         classifier={key: tensor for key, tensor in ours.items() if CLASSIFIER.match(key)},
-        others=tuple(others),
+        others=tuple(key for key in others if not HEADS.match(key)),
         dialect=dialect,
         prefix=prefix,
         style=style,

@@ -39,8 +39,8 @@ def random_network(numbers) -> Callable[[Callable[[], nn.Module]], nn.Module]:
                 kept = nn.Parameter(value, False) if name in module._parameters else value
                 setattr(module, name, kept)
 
-    def build(network: Callable[[], nn.Module]) -> nn.Module:
-        with torch.device("meta"):
+    def build(network: Callable[[], nn.Module], device: str = "meta") -> nn.Module:
+        with torch.device(device):
             net = network()
         size = 1.0
         for name, module in net.named_modules():
@@ -69,7 +69,8 @@ def random_network(numbers) -> Callable[[Callable[[], nn.Module]], nn.Module]:
                 module.init_non_persistent_buffers()
                 module.double()
         assert not any(tensor.is_meta for tensor in (*net.parameters(), *net.buffers()))
-        return net.eval()
+        net.eval()  # whose return value is None in MMDetection
+        return net
 
     return build
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .dialect import Dialect
 from .rules import Rule
 
@@ -39,6 +41,8 @@ DETECTRON2 = Dialect(
         Rule("stem.fc.{param}", "fc.{param}", reads_only=True),
     ),
     deep_stem_mark="stem.conv2.weight",
+    # The bias in front of a norm that MSRA's files hold and Detectron2 does not use.
+    left_out=re.compile(r"stem\.conv1\.bias"),
     # MSRA's weights, its default; ResNeXt's and torchvision's downsample in the 3x3 convolution.
     style="caffe",
     channel_order="BGR",
@@ -66,6 +70,7 @@ CAFFE2 = Dialect(
         Rule("pred_{wb}", "fc.{param}", reads_only=True),
     ),
     deep_stem_mark="",
+    left_out=re.compile(r"conv1_b|.*_momentum"),
     style="caffe",
     channel_order="BGR",
     folded_norms=True,

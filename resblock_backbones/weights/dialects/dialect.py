@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -22,6 +23,7 @@ class Dialect:
         plain_stem, deep_stem: the rules of the two kinds of stem.
         rules: all others. The first rule that applies counts.
         deep_stem_mark: a name that only a deep stem has.
+        left_out: names that its files hold and its networks do not.
         style: where the family's bottlenecks downsample, unless the caller says otherwise.
         channel_order: of the pictures that its ImageNet weights expect.
         folded_norms: running statistics are folded into weights and biases.
@@ -36,6 +38,7 @@ class Dialect:
     deep_stem: tuple[Rule, ...]
     rules: tuple[Rule, ...]
     deep_stem_mark: str
+    left_out: re.Pattern[str] | None = None
     style: Literal["pytorch", "caffe"] = "pytorch"
     channel_order: Literal["RGB", "BGR"] = "RGB"
     folded_norms: bool = False
@@ -46,6 +49,8 @@ class Dialect:
         rules = self._rules(self.deep_stem_mark in tensors)
         ours, unknown = {}, []
         for name, tensor in tensors.items():
+            if self.left_out and self.left_out.fullmatch(name):
+                continue
             renamed = next(filter(None, (rule.to_ours(name) for rule in rules)), None)
             if renamed is None:
                 unknown.append(name)
