@@ -109,14 +109,16 @@ def to_mmpretrain(state):
     for key, tensor in state.items():
         for theirs, documented in (
             *((f".se.fc{n}.", f".se_layer.conv{n}.conv.") for n in (1, 2)),
-            *((f"conv1.{n}.", f"stem.{n}.") for n in (0, 1, 3, 4, 6)),
+            *((f"conv1.{n}.", f"stem.{n // 3}.conv.") for n in (0, 3, 6)),
+            *((f"conv1.{n}.", f"stem.{n // 3}.bn.") for n in (1, 4)),
+            ("bn1.", "stem.2.bn."),
             *((f"layer1.0.downsample.{n}.", f"layer1.0.downsample.{n - 1}.") for n in (1, 2)),
             ("fc.", "head.fc."),
         ):
             if key.startswith(theirs) or (theirs[0] == "." and theirs in key):
                 key = documented.join(key.split(theirs, 1))
                 break
-        renamed["stem.7." + key[4:] if key.startswith("bn1.") else key] = tensor
+        renamed[key] = tensor
     return {("" if k.startswith("head") else "backbone.") + k: t for k, t in renamed.items()}
 
 
@@ -124,6 +126,7 @@ def test_mmpretrain_s_documented_names(random_network, picture):
     timm = pytest.importorskip("timm")
     original = random_network(lambda: timm.create_model("seresnet152d"))
     state = to_mmpretrain(original.state_dict())
+    assert "backbone.stem.2.bn.weight" in state
     assert "backbone.layer1.0.downsample.0.weight" in state
     assert "backbone.layer2.0.downsample.1.weight" in state
     assert "backbone.layer1.0.se_layer.conv1.conv.weight" in state and "head.fc.bias" in state
