@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .errors import CheckpointError
 from .keys import rename_key
-from .read import CheckpointError, read_checkpoint
+from .read import read_checkpoint
 
 logger = logging.getLogger(__name__)
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from zipfile import BadZipFile
+from urllib.parse import urlparse
 
 import torch
 from torchvision.models import get_model_weights
 
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be read or does not fit; the message says which, why, what to do."""
+from .errors import CheckpointError
+from .safe_load import safe_load
+from .stand_ins import MMENGINE_LEFT_OUT, NUMPY
 
 
 def read_checkpoint(source: str | Path) -> dict[str, Any]:
@@ -32,15 +31,13 @@ def read_checkpoint(source: str | Path) -> dict[str, Any]:
         if name.startswith("torchvision://"):
             checkpoint = _from_torchvision(name.removeprefix("torchvision://"))
         elif name.startswith(("http://", "https://")):
-            checkpoint = torch.hub.load_state_dict_from_url(
-                name, map_location="cpu", weights_only=True
-            )
+            checkpoint = _weights_of(download(name))
         elif "://" in name:
             from mmengine.runner import CheckpointLoader
 
             checkpoint = CheckpointLoader.load_checkpoint(name, map_location="cpu", logger="silent")
         else:
-            checkpoint = _from_file(Path(name).expanduser())
+            checkpoint = _weights_of(Path(name).expanduser())
     except URLError as error:
         raise CheckpointError(
             f"{name}: cannot be downloaded ({error.reason}); give a file that you have"
@@ -52,20 +49,28 @@ def read_checkpoint(source: str | Path) -> dict[str, Any]:
     return dict(checkpoint)
 
 
-def _from_file(path: Path) -> Any:
-    if not path.is_file():
-        raise CheckpointError(f"{path}: there is no such checkpoint file")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise CheckpointError(
-            f"{path}: not loaded, because it is damaged or holds more than tensors and plain "
-            f"values, which could run code ({reason})"
-        ) from error
-    except (RuntimeError, EOFError, BadZipFile, OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "it ends too early"
-        raise CheckpointError(f"{path}: is no readable checkpoint ({reason})") from error
+def download(url: str, folder: str | Path | None = None, *, progress: bool = True) -> Path:
+    """The file of a URL, downloaded unless it was before.
+
+    Args:
+        url: `http(s)://...`.
+        folder: where it is kept; default: PyTorch's cache.
+        progress: show progress on stderr.
+
+    Raises:
+        URLError: it cannot be downloaded.
+    """
+    folder = Path(folder or Path(torch.hub.get_dir()) / "checkpoints")
+    kept = folder / Path(urlparse(url).path).name
+    if not kept.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        # Writes under a temporary name, then renames.
+        torch.hub.download_url_to_file(url, str(kept), progress=progress)
+    return kept
+
+
+def _weights_of(file: Path) -> Any:
+    return safe_load(file, "cpu", stand_ins=[*NUMPY, *MMENGINE_LEFT_OUT])
 
 
 def _from_torchvision(name: str) -> Any:
