@@ -4,6 +4,8 @@ import pytest
 import torch
 from mmcv.ops import MaskedConv2d, masked_conv2d
 
+from resblock_backbones.openmmlab.ops.table import OPERATORS
+
 pytestmark = pytest.mark.filterwarnings("ignore:This overload of addmm")
 
 
@@ -60,3 +62,13 @@ def test_the_layer_runs_under_autocast_and_on_channels_last():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         result = layer(features, mask)
     torch.testing.assert_close(result, expected, rtol=0.02, atol=0.05, check_dtype=False)
+
+
+def test_no_masked_pixels_have_no_patches():
+    """MMCV does not ask then; called directly."""
+    features, _, _, _ = tensors()
+    nowhere = torch.zeros(0, dtype=torch.long)
+    patches, output = torch.zeros(27, 0).double(), torch.zeros(1, 4, 6, 7).double()
+    OPERATORS["masked_im2col_forward"](features, nowhere, nowhere, patches, 3, 3, 1, 1)
+    OPERATORS["masked_col2im_forward"](patches[:4], nowhere, nowhere, output, 6, 7, 4)
+    assert not output.any()
