@@ -7,7 +7,7 @@ import torchvision
 from torch import Tensor
 
 from .bilinear import corners, spread
-from .kernel import in_working_dtype
+from .kernel import hand_over, in_working_dtype
 
 MAX, AVERAGE = 0, 1
 
@@ -40,7 +40,7 @@ def roi_align_forward(
         pooled = torchvision.ops.roi_align(
             features, boxes, size, spatial_scale, sampling_ratio, aligned
         )
-        output.copy_(pooled)
+        hand_over(pooled, output)
         return
     grid = bin_grid(boxes, size, spatial_scale, sampling_ratio, aligned)
     best, best_y, best_x = largest_sample(features, boxes[:, 0].long(), grid)
