@@ -1,4 +1,4 @@
-"""The one error of this package."""
+"""What goes wrong with checkpoints."""
 
 
 class CheckpointError(ValueError):

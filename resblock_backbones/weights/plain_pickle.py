@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import CheckpointError
-from .stand_ins import NUMPY_STAND_INS, without_stand_ins
+from .stand_ins import NUMPY, without_stand_ins
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
@@ -20,7 +20,7 @@ def _encode(text: str, encoding: str = "latin1") -> bytes:
 ADMITTED: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("_codecs", "encode"): _encode,
-    **{(one.__module__, one.__name__): one for one in NUMPY_STAND_INS},
+    **{(one.__module__, one.__name__): one for one in NUMPY},
 }
 
 

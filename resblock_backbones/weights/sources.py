@@ -7,13 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
-from urllib.parse import urlparse
-
-import torch
 
 from . import timm_source
 from .errors import CheckpointError
-from .files import read_file
+from .read import download, read_file
 
 
 @dataclass(frozen=True)
@@ -73,13 +70,7 @@ no such weights (Unknown model resnet51)
 
 
 def _from_url(url: str) -> Source:
-    """By PyTorch's own cache; a file that is there is not fetched again."""
-    kept = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        # Writes under a temporary name, then renames.
-        torch.hub.download_url_to_file(url, str(kept))
-    return Source(url, read_file(kept))
+    return Source(url, read_file(download(url)))
 
 
 def _from_torchvision(name: str) -> Source:

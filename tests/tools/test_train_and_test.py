@@ -123,3 +123,33 @@ def test_checkpoints_that_are_none_are_told(shapes, capfd):
     assert "text.pth" in refused(capfd, [CONFIG, "text.pth"], run_test)
     torch.save({"state_dict": {"other": torch.zeros(1)}}, "other.pth")
     assert "other.pth" in refused(capfd, [CONFIG, "other.pth"], run_test)
+
+
+class RunsCode:
+    def __reduce__(self):
+        return (exec, ("open('ran', 'w').close()",))
+
+
+def test_a_checkpoint_that_would_run_code_is_refused_by_both_tools(shapes, capfd):
+    crafted = {"state_dict": {"backbone.conv1.weight": torch.zeros(1)}, "meta": RunsCode()}
+    Path("run").mkdir()
+    for file in ("crafted.pth", "run/epoch_1.pth"):
+        torch.save(crafted, file)
+    for line in (
+        refused(capfd, [CONFIG, "crafted.pth"], run_test),
+        refused(capfd, [CONFIG, "--work-dir", "new", "--resume", "crafted.pth"]),
+        refused(capfd, [CONFIG, "--work-dir", "new", *options(load_from="crafted.pth")]),
+        refused(capfd, [CONFIG, "--work-dir", "run", "--resume"]),
+    ):
+        assert "asks for exec" in line and "could run code" in line
+    assert not Path("ran").exists()
+
+
+def test_the_config_inside_a_checkpoint_is_not_run_on_resume(shapes):
+    assert run_train([str(CONFIG), "--work-dir", "run", *options(**SHORT)]) == 0
+    checkpoint = torch.load("run/epoch_1.pth", weights_only=False)
+    checkpoint["meta"]["config"] = "open('ran', 'w').close()"
+    torch.save(checkpoint, "run/epoch_1.pth")
+    longer = options(**SHORT | {"train_cfg__max_epochs": 2})
+    assert run_train([str(CONFIG), "--work-dir", "run", "--resume", *longer]) == 0
+    assert Path("run/epoch_2.pth").is_file() and not Path("ran").exists()

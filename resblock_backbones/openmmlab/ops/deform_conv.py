@@ -4,6 +4,7 @@ Both run on torchvision's kernel.  A point on or beyond the frame of pixels just
 reads 0; one between that frame and the border reads a part of the border.
 """
 
+import weakref
 from typing import NamedTuple
 
 import torch
@@ -12,6 +13,9 @@ from torch import Tensor
 from .kernel import in_working_dtype
 
 Pair = tuple[int, int]
+
+# Attribute of the scratch tensor that both backward operators of the plain form are given.
+WEIGHT_GRADIENT = "gradient_of_deform_conv_weight"
 
 
 class Geometry(NamedTuple):
@@ -95,11 +99,7 @@ def deform_conv_backward_input(
     gradOffset.add_(gradients.offset)
     # torchvision computes all gradients at once, and MMCV asks for that of the weight right after
     # with the same scratch tensor: leave it there rather than compute everything twice.
-    setattr(columns, WEIGHT_GRADIENT, gradients.weight)
-
-
-# Attribute of the scratch tensor that both backward operators are given.
-WEIGHT_GRADIENT = "gradient_of_deform_conv_weight"
+    setattr(columns, WEIGHT_GRADIENT, (weakref.ref(gradOutput), gradients.weight))
 
 
 def deform_conv_backward_parameters(
@@ -123,9 +123,9 @@ def deform_conv_backward_parameters(
     im2col_step: int,
 ) -> None:
     """Add `scale` times the gradient of `deform_conv_forward` to `gradWeight`."""
-    # Taken out, so that a later backward through the same graph cannot find an old one.
-    gradient = columns.__dict__.pop(WEIGHT_GRADIENT, None)
-    if gradient is None:
+    left_for, gradient = columns.__dict__.pop(WEIGHT_GRADIENT, (None, None))
+    # Not if it is that of an earlier backward through the same graph.
+    if gradient is None or left_for() is not gradOutput:
         geometry = Geometry(
             (kH, kW), (dH, dW), (padH, padW), (dilationH, dilationW), group, deformable_group
         )

@@ -13,7 +13,9 @@ from mmcv.ops import (
     modulated_deform_conv2d,
 )
 
-# stride, padding, dilation, groups, deformable groups, and what differs from a 3x3 kernel
+from resblock_backbones.openmmlab.ops.table import OPERATORS
+
+# stride, padding, dilation, groups, deformable groups, kernel
 SETTINGS = [
     ((1, 1), (1, 1), (1, 1), 1, 1, (3, 3)),
     ((2, 1), (0, 2), (1, 2), 2, 1, (3, 2)),
@@ -200,3 +202,27 @@ def test_no_pictures_and_no_pixels_are_refused_by_mmcv_itself(pictures):
     features, offset, mask = (torch.zeros(pictures, c, 2, 2) for c in (2, 18, 9))
     with pytest.raises(ValueError, match="convolution input is too small"):
         layer(features, offset, mask)
+
+
+def test_the_plain_backward_operators_may_be_called_apart_from_each_other():
+    """A gradient that the first leaves for the second is not taken for another output's."""
+    features, offset, _, weight, _ = tensors(*SETTINGS[0])
+    output = torch.zeros(2, 4, 6, 5, dtype=torch.float64)
+    numbers = {"kW": 3, "kH": 3, "dW": 1, "dH": 1, "padW": 1, "padH": 1}
+    numbers |= {"dilationW": 1, "dilationH": 1, "group": 1, "deformable_group": 1}
+    found, scratch = torch.zeros_like(weight), torch.zeros(0)
+    OPERATORS["deform_conv_backward_input"](
+        *(features, offset, output + 1, torch.zeros_like(features), torch.zeros_like(offset)),
+        *(weight, scratch),
+        **numbers,
+        im2col_step=2,
+    )
+    OPERATORS["deform_conv_backward_parameters"](
+        *(features, offset, output + 3, found, scratch, scratch),
+        **numbers,
+        scale=0.5,
+        im2col_step=2,
+    )
+    leaf = weight.requires_grad_()
+    (full,) = torch.autograd.grad(deform_conv2d(features, offset, leaf, 1, 1), leaf, output + 1.5)
+    torch.testing.assert_close(found, full)

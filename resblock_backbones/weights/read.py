@@ -1,22 +1,21 @@
-"""Reading a checkpoint file without ever running what is in it."""
+"""Reading a checkpoint file of any kind, told by its contents, without ever running any of it."""
 
 from __future__ import annotations
 
-import contextlib
 import mmap
-import pickle
-import re
 import struct
 import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 import torch
 
 from .errors import CheckpointError
 from .plain_pickle import read_plain_pickle
-from .stand_ins import INERT_STAND_INS, NUMPY_STAND_INS, without_stand_ins
+from .safe_load import safe_load
+from .stand_ins import LEFT_OUT, MMENGINE_LEFT_OUT, NUMPY
 
 # How PyTorch began its files before 1.6: a pickled number.
 LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -36,44 +35,46 @@ def read_file(path: Path) -> Any:
             everywhere in PyTorch's files, which carry checksums; other kinds carry none, and only
             damage of their structure shows.
     """
-    if not path.is_file():
-        what = "this is a folder" if path.is_dir() else "there is no such checkpoint file"
-        raise CheckpointError(f"{path}: {what}")
-    try:
+    begin = b""
+    if path.is_file():
         with path.open("rb") as opened:
             begin = opened.read(len(LEGACY_TORCH))
+    try:
         if begin.startswith(ZIP):
             _verify_checksums(path)
-            return _torch_load(path)
-        if begin == LEGACY_TORCH:
-            return _torch_load(path)
-        if _is_safetensors(begin):
+        elif len(begin) > 8 and begin[8:9] == b"{":
             return _read_safetensors(path)
-        if begin.startswith(PICKLE):
+        elif begin.startswith(PICKLE) and begin != LEGACY_TORCH:
             return read_plain_pickle(path)
-        what = f"it begins with {begin[:8]!r}" if begin else "the file is empty"
-        raise CheckpointError(f"no checkpoint ({what})")
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    except (MemoryError, KeyboardInterrupt):
+    except MemoryError:
         raise
-    except Exception as error:  # what the readers say of a broken file has no one type
-        raise CheckpointError(f"{path}: {_reason(error)}") from error
+    except Exception as error:  # what readers say of a broken file has no one type
+        text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise CheckpointError(f"{path}: cut off, damaged, or no checkpoint ({text})") from error
+    stand_ins = [*NUMPY, *MMENGINE_LEFT_OUT, *LEFT_OUT]
+    return safe_load(path, "cpu", stand_ins=stand_ins, mapped=begin.startswith(ZIP))
 
 
-def _torch_load(path: Path) -> Any:
-    with torch.serialization.safe_globals([*NUMPY_STAND_INS, *INERT_STAND_INS]):
-        try:
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except pickle.UnpicklingError:
-            raise
-        except RuntimeError:  # old files, and some file systems, cannot be mapped
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    return without_stand_ins(content)
+def download(url: str, folder: str | Path | None = None, *, progress: bool = True) -> Path:
+    """The file of a URL, downloaded unless it was before.
 
+    Args:
+        url: `http(s)://...`.
+        folder: where it is kept; default: PyTorch's cache.
+        progress: show progress on stderr.
 
-def _is_safetensors(begin: bytes) -> bool:
-    return len(begin) > 8 and begin[8:9] == b"{"
+    Raises:
+        URLError: it cannot be downloaded.
+    """
+    folder = Path(folder or Path(torch.hub.get_dir()) / "checkpoints")
+    kept = folder / Path(urlparse(url).path).name
+    if not kept.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        # Writes under a temporary name, then renames.
+        torch.hub.download_url_to_file(url, str(kept), progress=progress)
+    return kept
 
 
 def _read_safetensors(path: Path) -> Any:
@@ -103,25 +104,12 @@ def _verify_checksums(path: Path) -> None:
                 at = part.header_offset
                 name_length, extra_length = struct.unpack_from("<HH", mapped, at + 26)
                 begin = at + 30 + name_length + extra_length
-                with memoryview(mapped) as view, view[begin : begin + part.file_size] as contents:
-                    if part.compress_type != zipfile.ZIP_STORED:
-                        raise CheckpointError(f"damaged: {part.filename} is compressed")
-                    if zlib.crc32(contents) != part.CRC:
+                end = begin + part.compress_size
+                with memoryview(mapped) as view, view[begin:end] as contents:
+                    whole = contents
+                    if part.compress_type == zipfile.ZIP_DEFLATED:  # TorchScript's code
+                        whole = memoryview(zlib.decompress(contents, -15))
+                    if zlib.crc32(whole) != part.CRC:
                         raise CheckpointError(
                             f"damaged: {part.filename} is not what its checksum says"
                         )
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).strip()
-    asks_for = re.search(r"GLOBAL ([\w.]+)", text) or re.search(
-        r"(?:function|new object for.* got|allowlisted.* got) (.+?)(?:\n|$)", text
-    )
-    if isinstance(error, pickle.UnpicklingError) and asks_for:
-        return (
-            f"refused, because it asks for {asks_for[1]}, which is not data: loading it could run "
-            "code; save the state_dict alone where you made it"
-        )
-    with contextlib.suppress(IndexError):
-        return f"cut off, damaged, or no checkpoint ({text.splitlines()[0]})"
-    return f"cut off, damaged, or no checkpoint ({type(error).__name__})"
