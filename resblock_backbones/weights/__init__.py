@@ -2,6 +2,7 @@
 
 from .adapt import Adaptation
 from .backbone import Backbone, find_backbone
+from .convert import Conversion, convert_checkpoint
 from .errors import CheckpointError
 from .keys import rename_key, rename_keys
 from .load import load_weights
@@ -13,8 +14,10 @@ __all__ = [
     "Adaptation",
     "Backbone",
     "CheckpointError",
+    "Conversion",
     "LoadReport",
     "build_from_checkpoint",
+    "convert_checkpoint",
     "find_backbone",
     "load_weights",
     "open_source",

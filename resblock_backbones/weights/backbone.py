@@ -79,12 +79,11 @@ def find_backbone(content: Mapping[str, Any], name: str, prefix: str | None = No
         }
     dialect = next(one for one in dialects if one.claims(own.keys()))
     ours, others = dialect.to_ours(own)
-    if dialect.folded_norms and not any("_gn_" in key for key in own):
-        ours = _unfolded(ours)
     style = dialect.style
     # Detectron2's converter leaves torchvision's way of downsampling, and signs for it.
     if content.get("__author__") == "torchvision" or _is_grouped(ours):
         style = "pytorch"
+    style = content["style"] if content.get("style") in ("pytorch", "caffe") else style
     return Backbone(
         tensors={key: tensor for key, tensor in ours.items() if INSIDE.match(key)},
         classifier={key: tensor for key, tensor in ours.items() if CLASSIFIER.match(key)},
@@ -144,18 +143,6 @@ def _locate(
         )
     [(prefix, dialects)] = found.items()
     return prefix, tuple(dialects)
-
-
-def _unfolded(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Norms whose statistics were folded into weight and bias get statistics that do nothing."""
-    whole = dict(tensors)
-    for key, tensor in tensors.items():
-        if re.search(r"(?:bn\d|residual\.1)\.weight$", key):
-            norm = key.removesuffix("weight")
-            whole.setdefault(f"{norm}running_mean", torch.zeros_like(tensor))
-            # A norm adds its eps to the variance: 1e-5 in this family and here.
-            whole.setdefault(f"{norm}running_var", torch.ones_like(tensor) - 1e-5)
-    return whole
 
 
 def _is_grouped(tensors: Mapping[str, Tensor]) -> bool:

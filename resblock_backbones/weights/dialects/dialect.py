@@ -9,6 +9,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from .folded import with_statistics, without_statistics
 from .rules import Rule
 
 
@@ -29,6 +30,7 @@ class Dialect:
         folded_norms: running statistics are folded into weights and biases.
         numbers_identity: with ``avg_down``, a shortcut that keeps the size still counts the
             pooling that it does not need.
+        written_prefix: what its tools look for in front of a backbone's names.
     """
 
     name: str
@@ -43,10 +45,12 @@ class Dialect:
     channel_order: Literal["RGB", "BGR"] = "RGB"
     folded_norms: bool = False
     numbers_identity: bool = True
+    written_prefix: str = ""
 
     def to_ours(self, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
         """Tensors under ``FlexResNet``'s names (and ``fc.*``), and the names no rule knows."""
         rules = self._rules(self.deep_stem_mark in tensors)
+        folded = self.folded_norms and not any("_gn_" in name for name in tensors)
         ours, unknown = {}, []
         for name, tensor in tensors.items():
             if self.left_out and self.left_out.fullmatch(name):
@@ -56,12 +60,16 @@ class Dialect:
                 unknown.append(name)
             else:
                 ours[renamed] = tensor
+        if folded:
+            ours = with_statistics(ours)
         return (ours if self.numbers_identity else _count_identity(ours)), unknown
 
     def to_theirs(self, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
         """The way back: tensors under the family's names, and the names it has no word for."""
         rules = self._rules("stem.0.weight" in tensors)
         norm = "bn" if any(name.endswith("running_var") for name in tensors) else "gn"
+        if self.folded_norms:
+            tensors = without_statistics(tensors)
         if not self.numbers_identity:
             tensors = _drop_identity(tensors)
         theirs, unknown = {}, []

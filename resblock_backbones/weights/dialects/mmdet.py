@@ -61,4 +61,5 @@ MMPRETRAIN = Dialect(
     ),
     deep_stem_mark="stem.0.conv.weight",
     numbers_identity=False,
+    written_prefix="backbone.",
 )
