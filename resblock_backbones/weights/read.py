@@ -48,8 +48,8 @@ def read_file(path: Path) -> Any:
             return read_plain_pickle(path)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    except MemoryError:
-        raise
+    except MemoryError as error:  # one flipped bit can make a length enormous
+        raise CheckpointError(f"{path}: damaged, or larger than this machine's memory") from error
     except Exception as error:  # what readers say of a broken file has no one type
         text = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise CheckpointError(f"{path}: cut off, damaged, or no checkpoint ({text})") from error

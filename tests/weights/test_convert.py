@@ -1,7 +1,7 @@
 """A checkpoint in another family's names and back again is bit for bit the same."""
 
 import pickle
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -131,26 +131,25 @@ def test_a_family_without_a_name_for_a_tensor_is_said(tmp_path):
     assert not (tmp_path / "b.pth").exists()
 
 
-def run(*arguments):
-    return subprocess.run(
-        [sys.executable, TOOL, *map(str, arguments)], capture_output=True, text=True
-    )
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", [str(TOOL), *map(str, arguments)])
+    return runpy.run_path(str(TOOL))["main"]()
 
 
-def test_the_tool_says_what_it_did_and_a_mistake_in_one_line(tmp_path):
+def test_the_tool_says_what_it_did_and_a_mistake_in_one_line(tmp_path, monkeypatch, capsys):
     torch.save(flex().state_dict(), tmp_path / "a.pth")
-    done = run(tmp_path / "a.pth", tmp_path / "new" / "b.pth", "--to", "timm")
-    assert done.returncode == 0, done.stderr
-    assert "318 tensors from flex's names to timm's" in done.stdout
-    before = (tmp_path / "new" / "b.pth").read_bytes()
+    there = tmp_path / "new" / "b.pth"
+    assert run(monkeypatch, tmp_path / "a.pth", there, "--to", "timm") == 0
+    assert "318 tensors from flex's names to timm's" in capsys.readouterr().out
+    before = there.read_bytes()
     for arguments, message in (
         ((tmp_path / "none.pth", tmp_path / "c.pth"), "none.pth: there is no such file"),
-        ((tmp_path / "a.pth", tmp_path / "new" / "b.pth"), "is there already"),
+        ((tmp_path / "a.pth", there), "is there already"),
         ((tmp_path / "a.pth", tmp_path / "c.txt"), "its name must end with"),
         ((tmp_path / "a.pth", tmp_path / "c.pkl"), "timm reads no .pkl"),
     ):
-        refused = run(*arguments, "--to", "timm")
-        assert refused.returncode == 2 and message in refused.stderr
-        assert refused.stderr.count("\n") == 1
-    assert (tmp_path / "new" / "b.pth").read_bytes() == before
+        assert run(monkeypatch, *arguments, "--to", "timm") == 2
+        refused = capsys.readouterr()
+        assert message in refused.err and refused.err.count("\n") == 1 and not refused.out
+    assert there.read_bytes() == before
     assert sorted(path.name for path in tmp_path.rglob("*.p*")) == ["a.pth", "b.pth"]
