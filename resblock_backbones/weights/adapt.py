@@ -54,7 +54,9 @@ def adapt_tensors(
         if "kernel_size" in adapt and tensor.ndim > 2:
             tensor = _note(done, name, _other_kernel(tensor, own.shape[2:]), tensor)
         if "width" in adapt:
-            tensor = _note(done, name, _leading_channels(name, tensor, own, model), tensor)
+            tensor = _note(
+                done, name, _leading_channels(tensor, own, _groups(name, found, model)), tensor
+            )
         fitted[name] = tensor
     return fitted, tuple(
         f"{names[0]}: {what}" if len(names) == 1 else f"{len(names)} tensors: {what}"
@@ -101,7 +103,7 @@ def _other_kernel(tensor: Tensor, wanted: torch.Size) -> tuple[Tensor, str] | No
 
 
 def _leading_channels(
-    name: str, tensor: Tensor, own: Tensor, model: nn.Module
+    tensor: Tensor, own: Tensor, axis_groups: tuple[int, int]
 ) -> tuple[Tensor, str] | None:
     kept = tensor
     for axis, (old, new) in enumerate(zip(tensor.shape[:2], own.shape[:2], strict=True)):
@@ -109,7 +111,7 @@ def _leading_channels(
             return None
         if new == old:
             continue
-        groups = _groups(name, axis, model)
+        groups = axis_groups[axis]
         if old % groups or new % groups:
             return None
         per_group = kept.unflatten(axis, (groups, old // groups))
@@ -119,13 +121,15 @@ def _leading_channels(
     return kept, "sliced to the leading channels"
 
 
-def _groups(name: str, axis: int, model: nn.Module) -> int:
-    """The groups in which a bottleneck's inner channels are ordered."""
+def _groups(name: str, found: Mapping[str, Tensor], model: nn.Module) -> tuple[int, int]:
+    """The groups in which a tensor's outputs and inputs are ordered, inside a bottleneck."""
     block_name, _, part = name.rpartition(".")[0].rpartition(".")
-    if (part, axis) not in {("conv1", 0), ("bn1", 0), ("conv2", 0), ("bn2", 0), ("conv3", 1)}:
-        return 1
+    if part not in ("conv1", "bn1", "conv2", "bn2", "conv3") or not block_name:
+        return 1, 1
     block = model.get_submodule(block_name)
-    middle = getattr(block, "conv2", None)
-    if not hasattr(block, "conv3") or not isinstance(middle, nn.Conv2d):
-        return 1
-    return 1 if middle.groups == middle.in_channels else middle.groups
+    middle, weight = getattr(block, "conv2", None), found.get(f"{block_name}.conv2.weight")
+    if not hasattr(block, "conv3") or not isinstance(middle, nn.Conv2d) or weight is None:
+        return 1, 1
+    # A depthwise convolution has no order to keep: each channel is its own group.
+    groups = 1 if weight.shape[1] == 1 else middle.groups
+    return (1, groups) if part == "conv3" else (groups, 1)

@@ -87,7 +87,8 @@ def find_backbone(content: Mapping[str, Any], name: str, prefix: str | None = No
     return Backbone(
         tensors={key: tensor for key, tensor in ours.items() if INSIDE.match(key)},
         classifier={key: tensor for key, tensor in ours.items() if CLASSIFIER.match(key)},
-        others=tuple(key for key in others if not HEADS.match(key)),
+        # Counters of averages and steps stand among the weights.
+        others=tuple(key for key in others if own[key].ndim and not HEADS.match(key)),
         dialect=dialect,
         prefix=prefix,
         style=style,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from ..layers.attention import eca_kernel_size, squeezed_channels
@@ -22,7 +22,7 @@ PER_STAGE = {
 }
 
 
-def infer_options(shapes: Shapes, name: str) -> dict[str, Any]:
+def infer_options(shapes: Shapes, name: str, given: Collection[str] = ()) -> dict[str, Any]:
     """Options of a ``FlexResNet`` that these tensors fit, those apart that are defaults.
 
     Weights determine depth, channels, groups, kernels, the kind of stem, which shortcuts are
@@ -33,6 +33,7 @@ def infer_options(shapes: Shapes, name: str) -> dict[str, Any]:
     Args:
         shapes: of a backbone's tensors, by ``FlexResNet``'s names.
         name: of the checkpoint, for messages.
+        given: names of options that the caller says; what they replace is not looked for.
 
     Raises:
         CheckpointError: no options give such tensors.
@@ -53,8 +54,9 @@ def infer_options(shapes: Shapes, name: str) -> dict[str, Any]:
     if any(depthwise):
         options["depthwise"] = _one_or_all(depthwise)
     options |= _convs(stages)
-    options |= _shortcuts(stages, name)
-    options |= _norm(shapes, name)
+    options |= _shortcuts(stages, name, "pool_on_residual_downsample" in given)
+    if "norm_cfg" not in given:
+        options |= _norm(shapes, name)
     attention = _per_stage(stages, _attention)
     if attention is not None:
         options["attention"] = attention
@@ -130,16 +132,16 @@ def _dcn(stages: list[list[BlockShapes]]) -> dict[str, Any]:
     return {"dcn": dcn, "stage_with_dcn": has}
 
 
-def _shortcuts(stages: list[list[BlockShapes]], name: str) -> dict[str, Any]:
+def _shortcuts(stages: list[list[BlockShapes]], name: str, pools: bool) -> dict[str, Any]:
     firsts = [blocks[0] for blocks in stages]
     options: dict[str, Any] = {}
     numbers = {block.projection for block in firsts} - {None}
-    if numbers == {1}:
+    if numbers == {1} and not pools:
         options["avg_down"] = True
-    elif len(numbers) > 1:
+    elif len(numbers) > 1 and not pools:
         raise CheckpointError(
             f"{name}: some shortcuts have a pooling in front of their convolution; weights do not "
-            "show which: build FlexResNet(pool_on_residual_downsample=...) and load_weights"
+            "show which: say it by pool_on_residual_downsample='maxpool' or 'averagepool'"
         )
     for block in firsts[1:]:
         if block.projection == 0 and block.shapes["residual.0.weight"][2] != 1:
@@ -152,7 +154,7 @@ def _norm(shapes: Shapes, name: str) -> dict[str, Any]:
     if f"{key}.running_var" in shapes:
         return {}
     if f"{key}.weight" not in shapes:
-        raise CheckpointError(f"{name}: has no norms that could be told; build FlexResNet yourself")
+        raise CheckpointError(f"{name}: has no norms that could be told; say them by norm_cfg=")
     return {"norm_cfg": {"type": "GN", "num_groups": NORM_GROUPS}}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,7 +42,7 @@ def build_from_checkpoint(
             f"tensors ({', '.join(backbone.others[:3])}); if they are of no backbone, pass "
             "allow_partial=True"
         )
-    told = backbone_options(backbone, opened)
+    told = backbone_options(backbone, opened, options)
     if isinstance(options.get("num_stages"), int):
         told = first_stages(told, options["num_stages"])
     chosen = told | dict(options)
@@ -62,10 +62,12 @@ def build_from_checkpoint(
     return net
 
 
-def backbone_options(backbone: Backbone, source: Source) -> dict[str, Any]:
+def backbone_options(
+    backbone: Backbone, source: Source, given: Collection[str] = ()
+) -> dict[str, Any]:
     """Options of ``FlexResNet`` that weights, their family and where they come from tell."""
     shapes = {key: tuple(tensor.shape) for key, tensor in backbone.tensors.items()}
-    options = infer_options(shapes, source.name)
+    options = infer_options(shapes, source.name, given)
     is_bottleneck = any(key.endswith(".conv3.weight") for key in shapes)
     if backbone.style != "pytorch" and is_bottleneck:
         options["style"] = backbone.style
