@@ -57,23 +57,34 @@ def read_file(path: Path) -> Any:
     return safe_load(path, "cpu", stand_ins=stand_ins, mapped=begin.startswith(ZIP))
 
 
-def download(url: str, folder: str | Path | None = None, *, progress: bool = True) -> Path:
+def download(
+    url: str,
+    folder: str | Path | None = None,
+    *,
+    progress: bool = True,
+    check_hash: bool = False,
+) -> Path:
     """The file of a URL, downloaded unless it was before.
 
     Args:
         url: `http(s)://...`.
         folder: where it is kept; default: PyTorch's cache.
         progress: show progress on stderr.
+        check_hash: the file's name holds the beginning of its SHA-256, as torchvision's do.
 
     Raises:
         URLError: it cannot be downloaded.
+        RuntimeError: what was downloaded has another hash.
     """
     folder = Path(folder or Path(torch.hub.get_dir()) / "checkpoints")
     kept = folder / Path(urlparse(url).path).name
     if not kept.exists():
         folder.mkdir(parents=True, exist_ok=True)
+        begin = torch.hub.HASH_REGEX.search(kept.name) if check_hash else None
         # Writes under a temporary name, then renames.
-        torch.hub.download_url_to_file(url, str(kept), progress=progress)
+        torch.hub.download_url_to_file(
+            url, str(kept), begin.group(1) if begin else None, progress=progress
+        )
     return kept
 
 

@@ -21,7 +21,8 @@ class Source:
         name: as messages call it.
         content: of the checkpoint.
         options: of ``FlexResNet``, which the store knows and weights do not show.
-        owned: nobody else holds the tensors: a network may take them as they are.
+        owned: a network may take the tensors as they are: nobody else holds them, and they are
+            not mapped from a file that may change (those of a cache never do).
     """
 
     name: str
@@ -84,8 +85,11 @@ def _from_torchvision(name: str) -> Source:
     except (ValueError, KeyError) as error:
         reason = str(error) if isinstance(error, ValueError) else f"no set {error} of {model}"
         raise CheckpointError(f"{name}: torchvision has no such weights ({reason})") from error
-    content = chosen.get_state_dict(check_hash=True, map_location="cpu", weights_only=True)
-    return Source(name, content, owned=True)
+    try:
+        file = download(chosen.url, check_hash=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"{name}: {error}; try again") from error
+    return Source(name, read_file(file), owned=True)
 
 
 def _from_timm(name: str) -> Source:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from .errors import CheckpointError
+from .read import download, read_file
 
 
 def open_timm(name: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
@@ -25,7 +26,9 @@ def open_timm(name: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
     options = architecture_options(architecture)  # refuses before anything is downloaded
     try:
         return _load(name, cfg), options
-    except (RuntimeError, OSError, ValueError, AssertionError) as error:
+    except CheckpointError:
+        raise
+    except Exception as error:  # what stands between here and a file has errors of many types
         raise CheckpointError(
             f"{name}: timm cannot get its weights ({_first_line(error)}); give a file that you have"
         ) from error
@@ -77,7 +80,8 @@ def _options(model: Any) -> dict[str, Any]:
     return options
 
 
-def _describe(name: str) -> tuple[str, Any]:
+def _describe(name: str) -> tuple[str, Mapping[str, Any]]:
+    """The architecture, and what timm knows about the weights."""
     import timm
 
     if name.startswith("hf-hub:"):
@@ -85,7 +89,7 @@ def _describe(name: str) -> tuple[str, Any]:
             cfg, architecture, _ = timm.models.load_model_config_from_hf(
                 name.removeprefix("hf-hub:")
             )
-        except (RuntimeError, OSError, ValueError, KeyError) as error:
+        except Exception as error:
             raise CheckpointError(
                 f"{name}: timm cannot get its description ({_first_line(error)})"
             ) from error
@@ -94,10 +98,13 @@ def _describe(name: str) -> tuple[str, Any]:
     architecture, _, tag = model.partition(".")
     if not timm.is_model(architecture):
         raise CheckpointError(f"{name}: timm has no model '{architecture}'")
-    found = timm.models.get_pretrained_cfg(model, allow_unregistered=False)
-    if found is None or (tag and found.tag != tag):
-        raise CheckpointError(f"{name}: timm has no weights '{tag}' for '{architecture}'")
-    return architecture, found.to_dict()
+    try:
+        found = timm.models.get_pretrained_cfg(model, allow_unregistered=False)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{name}: timm has no weights '{tag}' for '{architecture}'"
+        ) from error
+    return architecture, {} if found is None else found.to_dict()
 
 
 def _load(name: str, cfg: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -108,9 +115,7 @@ def _load(name: str, cfg: Mapping[str, Any]) -> Mapping[str, Any]:
         filename = {"filename": cfg["hf_hub_filename"]} if cfg.get("hf_hub_filename") else {}
         return timm.models.load_state_dict_from_hf(hub_id, weights_only=True, **filename)
     if url:
-        return torch.hub.load_state_dict_from_url(
-            url, map_location="cpu", check_hash=True, weights_only=True
-        )
+        return read_file(download(url, check_hash=True))
     raise CheckpointError(f"{name}: timm has no weights for it")
 
 
