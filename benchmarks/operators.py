@@ -310,8 +310,8 @@ def main() -> None:
             "",
             *lines,
             "",
-            f"Medians of {options.rounds} runs in turn, float32, {options.threads} thread(s) of a "
-            f"machine with {os.cpu_count()} cores and no GPU in use; PyTorch {torch.__version__}, "
+            f"Medians of {options.rounds} runs in turn, float32, torch threads: {options.threads}, "
+            f"on a machine with {os.cpu_count()} cores, without GPU; PyTorch {torch.__version__}, "
             f"torchvision {torchvision.__version__}.",
             "",
             f"`python benchmarks/operators.py --write {options.write.as_posix()}`",

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint, noop_context_fn
+from torch.utils.checkpoint import checkpoint
 from torchvision.ops import StochasticDepth
 
 from .extras import Plugin, add_extras, run_extras
@@ -52,10 +52,10 @@ class ResidualUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(N, inplanes, H, W)`` to ``(N, outplanes, H', W')``."""
         if self.with_cp and torch.is_grad_enabled():
-            # A compiled graph recomputes values alone, and takes no context.
-            compiling = torch.compiler.is_compiling()
-            context_fn = noop_context_fn if compiling else partial(recompute_contexts, self)
-            return checkpoint(self._compute, x, use_reentrant=False, context_fn=context_fn)
+            if torch.compiler.is_compiling():  # a graph recomputes values alone, in no context
+                return checkpoint(self._compute, x, use_reentrant=False)
+            contexts = partial(recompute_contexts, self)
+            return checkpoint(self._compute, x, use_reentrant=False, context_fn=contexts)
         return self._compute(x)
 
     def _compute(self, x: Tensor) -> Tensor:

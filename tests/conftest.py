@@ -1,29 +1,31 @@
 """What all tests share."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 
+import pytest
 import torch
 
 # Tests run in several processes at once: one thread each is faster than a fight over the cores.
 torch.set_num_threads(1)
 
 
-def pytest_terminal_summary(terminalreporter):
-    """Say how many networks of each family gave the family's features.
+@pytest.fixture
+def tally(record_property):
+    """Count how many of a family were found equal; all tests' counts are printed at the end."""
 
-    A test of one network records its family, and what a name had to tell that weights do not show.
-    """
-    passed, total, told = Counter(), Counter(), defaultdict(list)
+    def count(family: str, equal: int, total: int) -> None:
+        record_property("tally", (family, equal, total))
+
+    return count
+
+
+def pytest_terminal_summary(terminalreporter):
+    equal, total = Counter(), Counter()
     for outcome in ("passed", "failed"):
-        for report in terminalreporter.getreports(outcome):
-            recorded = dict(report.user_properties)
-            if "family" in recorded and report.when == "call":
-                total[recorded["family"]] += 1
-                passed[recorded["family"]] += outcome == "passed"
-                if recorded.get("told"):
-                    told[recorded["family"]].append(recorded["network"])
-    for family, count in sorted(total.items()):
-        line = f"{family}: {passed[family]} of {count} networks give the family's features"
-        if told[family]:
-            line += f"; {len(told[family])} by their name's help: {', '.join(sorted(told[family]))}"
-        terminalreporter.write_line(line)
+        for report in terminalreporter.stats.get(outcome, []):
+            for name, value in report.user_properties:
+                if name == "tally" and report.when == "call":
+                    equal[value[0]] += value[1]
+                    total[value[0]] += value[2]
+    for family, count in total.items():
+        terminalreporter.write_line(f"{family}: {equal[family]} of {count} equal")

@@ -72,9 +72,9 @@ def assert_same_features(original, net, picture):
 
 @pytest.mark.parametrize("depth", [50, 101, 152])
 def test_detectron2_s_msra_weights_downsample_in_the_first_convolution(
-    depth, random_network, picture, record_property, tmp_path
+    depth, random_network, picture, tally, tmp_path
 ):
-    record_property("family", "detectron2")
+    tally("detectron2's features", 0, 1)
     backbones = pytest.importorskip("mmdet.models.backbones")
     original = random_network(lambda: backbones.ResNet(depth, style="caffe"))
     named = to_detectron2(original.state_dict())
@@ -89,13 +89,14 @@ def test_detectron2_s_msra_weights_downsample_in_the_first_convolution(
     whole["backbone.fpn_lateral2.weight"] = torch.zeros(8, 8, 1, 1)
     whole["proposal_generator.rpn_head.conv.weight"] = torch.zeros(8, 8, 3, 3)
     assert_same_features(original, FlexResNet.from_checkpoint({"model": whole}), picture)
+    tally("detectron2's features", 1, 0)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnext101_32x8d"])
 def test_detectron2_s_other_weights_downsample_in_the_3x3_convolution(
-    name, random_network, picture, record_property
+    name, random_network, picture, tally
 ):
-    record_property("family", "detectron2")
+    tally("detectron2's features", 0, 1)
     from test_torchvision import torchvision_features
 
     original = random_network(lambda: torchvision.models.get_model(name))
@@ -104,25 +105,25 @@ def test_detectron2_s_other_weights_downsample_in_the_3x3_convolution(
     content = {"model": arrays(named), "__author__": "torchvision", "matching_heuristics": True}
     net = FlexResNet.from_checkpoint(content)
     assert_same_features(lambda x: torchvision_features(original, x), net, picture)
+    tally("detectron2's features", 1, 0)
 
 
-def test_detectron2_s_deeplab_stem(random_network, picture, record_property):
-    record_property("family", "detectron2")
+def test_detectron2_s_deeplab_stem(random_network, picture, tally):
+    tally("detectron2's features", 0, 1)
     backbones = pytest.importorskip("mmseg.models.backbones")
     original = random_network(lambda: backbones.ResNetV1c(depth=50, style="caffe"))
     state = original.state_dict()
     named = to_detectron2(state, ("stem.0", "stem.3", "stem.6"), ("stem.1", "stem.4", "stem.7"))
     assert_same_features(original, FlexResNet.from_checkpoint({"model": named}), picture)
+    tally("detectron2's features", 1, 0)
 
 
 UNUSED = {"conv1_b": np.zeros(64), "conv1_w_momentum": np.zeros(2), "weight_order": "text"}
 
 
 @pytest.mark.parametrize(("container", "depth", "extra"), [("blobs", 50, UNUSED), (None, 101, {})])
-def test_caffe2_s_folded_norms(
-    container, depth, extra, random_network, picture, record_property, tmp_path
-):
-    record_property("family", "caffe2")
+def test_caffe2_s_folded_norms(container, depth, extra, random_network, picture, tally, tmp_path):
+    tally("caffe2's features", 0, 1)
     backbones = pytest.importorskip("mmdet.models.backbones")
     original = random_network(lambda: backbones.ResNet(depth, style="caffe"))
     for module in original.modules():
@@ -139,3 +140,4 @@ def test_caffe2_s_folded_norms(
     net = FlexResNet.from_checkpoint(tmp_path / "R.pkl")
     assert net.layer2[0].conv1.stride == (2, 2)
     assert_same_features(original, net, picture)
+    tally("caffe2's features", 1, 0)

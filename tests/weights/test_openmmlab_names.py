@@ -56,8 +56,9 @@ def in_a_detector(state):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_openmmlab_s_features(name, random_network, picture, record_property):
-    record_property("family", name.partition(" ")[0])
+def test_openmmlab_s_features(name, random_network, picture, tally):
+    family = f"{name.partition(' ')[0]}'s features"
+    tally(family, 0, 1)
     network, shown, unseen = NETWORKS[name]
     original = random_network(lambda: network(**shown, **unseen))
     told = unseen | ({"out_indices": shown["out_indices"]} if "out_indices" in shown else {})
@@ -68,6 +69,7 @@ def test_openmmlab_s_features(name, random_network, picture, record_property):
     for ours, theirs in zip(outputs, expected, strict=True):
         assert 0.1 < theirs.abs().max() < 1e3
         assert (ours - theirs).abs().max() < 1e-9
+    tally(family, 1, 0)
 
 
 def mmpretrain_networks():
@@ -90,9 +92,9 @@ def mmpretrain_networks():
     "name",
     ["R18", "R50", "R50 caffe", "V1c R50", "V1d R34", "V1d R152", "X50", "SE R50", "SE X101"],
 )
-def test_mmpretrain_s_features(name, random_network, picture, record_property):
+def test_mmpretrain_s_features(name, random_network, picture, tally):
     original = random_network(mmpretrain_networks()[name], device="cpu")
-    record_property("family", "mmpretrain")
+    tally("mmpretrain's features", 0, 1)
     whole = {f"backbone.{key}": tensor for key, tensor in original.state_dict().items()}
     whole["head.fc.weight"] = torch.zeros(10, 8)
     style = {"style": "caffe"} if "caffe" in name else {}
@@ -101,6 +103,7 @@ def test_mmpretrain_s_features(name, random_network, picture, record_property):
         for ours, theirs in zip(net(picture), original(picture), strict=True):
             assert 0.1 < theirs.abs().max() < 1e3
             assert (ours - theirs).abs().max() < 1e-9
+    tally("mmpretrain's features", 1, 0)
 
 
 def to_mmpretrain(state):

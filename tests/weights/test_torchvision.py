@@ -19,8 +19,8 @@ def torchvision_features(net, x):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_torchvision_s_features(name, random_network, picture, record_property):
-    record_property("family", "torchvision")
+def test_torchvision_s_features(name, random_network, picture, tally):
+    tally("torchvision's features", 0, 1)
     original = random_network(lambda: torchvision.models.get_model(name))
     net = FlexResNet.from_checkpoint(original.state_dict()).eval()
     with torch.no_grad():
@@ -29,6 +29,7 @@ def test_torchvision_s_features(name, random_network, picture, record_property):
             assert 0.1 < theirs.abs().max() < 1e3
             assert (ours - theirs).abs().max() < 1e-9
     assert str(net.depth) in name
+    tally("torchvision's features", 1, 0)
 
 
 def test_no_tensor_is_shared_with_a_state_dict_of_somebody_else():

@@ -130,6 +130,21 @@ def test_importing_the_package_imports_neither_mmcv_nor_the_operators(tmp_path):
     assert run_python(code) == "[]"
 
 
+def test_coming_after_mmdetection_is_told():
+    code = """
+import sys, types, warnings
+try:
+    import mmdet.structures.mask
+except ImportError:  # as in the releases whose imports of operators are not guarded
+    sys.modules["mmdet.structures.mask"] = types.ModuleType("mmdet.structures.mask")
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    import resblock_backbones
+print([str(warning.message) for warning in caught])
+"""
+    assert "put `import resblock_backbones` before them" in run_python(code)
+
+
 def test_a_failed_import_of_mmcv_ops_before_is_forgotten():
     code = (
         "try:\n    import mmcv.ops\nexcept ModuleNotFoundError as error: print(error.name)\n"
