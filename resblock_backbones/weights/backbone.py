@@ -50,6 +50,11 @@ class Backbone:
     prefix: str
     style: str
 
+    @property
+    def is_grouped(self) -> bool:
+        """Whether the bottlenecks' middle convolutions have groups, as ResNeXt's."""
+        return _is_grouped(self.tensors)
+
 
 def find_backbone(content: Mapping[str, Any], name: str, prefix: str | None = None) -> Backbone:
     """The backbone in the content of a checkpoint.
@@ -147,7 +152,6 @@ def _locate(
 
 
 def _is_grouped(tensors: Mapping[str, Tensor]) -> bool:
-    """Whether the bottlenecks' middle convolutions have groups, as ResNeXt's."""
     first, middle = (tensors.get(f"layer1.0.conv{number}.weight") for number in (1, 2))
     if first is None or middle is None or first.ndim != 4 or middle.ndim != 4:
         return False

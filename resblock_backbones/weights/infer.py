@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ..layers.attention import eca_kernel_size, squeezed_channels
@@ -61,6 +61,16 @@ def infer_options(shapes: Shapes, name: str, given: Collection[str] = ()) -> dic
     if attention is not None:
         options["attention"] = attention
     return options
+
+
+def describe(options: Mapping[str, Any]) -> str:
+    """Options as they are written in a call, those of many numbers cut short.
+
+    >>> describe({"depth": 50, "attention": "SE"})
+    "depth=50, attention='SE'"
+    """
+    texts = (f"{name}={value!r}" for name, value in options.items())
+    return ", ".join(text if len(text) < 80 else f"{text[:76]} ..." for text in texts)
 
 
 def first_stages(options: dict[str, Any], num_stages: int) -> dict[str, Any]:

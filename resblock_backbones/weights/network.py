@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from .adapt import Adaptation, check_adapt
 from .backbone import Backbone, find_backbone
 from .errors import CheckpointError
-from .infer import first_stages, infer_options
+from .infer import describe, first_stages, infer_options
 from .load import match
 from .sources import Source, open_source
 
@@ -35,7 +35,28 @@ def build_from_checkpoint(
     """``FlexResNet.from_checkpoint``, which says what the arguments are."""
     adaptations = check_adapt(adapt)
     opened = open_source(source)
-    backbone = find_backbone(opened.content, opened.name, prefix)
+    return build_network(
+        network,
+        opened,
+        find_backbone(opened.content, opened.name, prefix),
+        allow_partial=allow_partial,
+        adapt=adaptations,
+        reverse_channels=reverse_channels,
+        options=options,
+    )
+
+
+def build_network(
+    network: type[Network],
+    opened: Source,
+    backbone: Backbone,
+    *,
+    allow_partial: bool = False,
+    adapt: Collection[Adaptation] = (),
+    reverse_channels: bool = False,
+    options: Mapping[str, Any],
+) -> Network:
+    """The network of a backbone that was found; arguments as of ``FlexResNet.from_checkpoint``."""
     if backbone.others and not backbone.prefix and not allow_partial:
         raise CheckpointError(
             f"{opened.name}: is no ResNet of this kind: it holds {len(backbone.others)} more "
@@ -46,12 +67,10 @@ def build_from_checkpoint(
     if isinstance(options.get("num_stages"), int):
         told = first_stages(told, options["num_stages"])
     chosen = told | dict(options)
-    logger.info("%s: %s(%s)", opened.name, network.__name__, _arguments(chosen))
+    logger.info("%s: %s(%s)", opened.name, network.__name__, describe(chosen))
     with torch.device("meta"):  # neither memory nor first values for what is loaded anyway
         net = network(**chosen)
-    tensors, report = match(
-        net, backbone, opened.name, allow_partial, adaptations, reverse_channels
-    )
+    tensors, _ = match(net, backbone, opened.name, allow_partial, adapt, reverse_channels)
     tensors = {key: _own(tensor, opened.owned) for key, tensor in tensors.items()}
     net.load_state_dict(tensors, strict=False, assign=True)
     if any(tensor.is_meta for tensor in (*net.parameters(), *net.buffers())):
@@ -79,8 +98,3 @@ def _own(tensor: Tensor, owned: bool) -> Tensor:
     if tensor.dtype in (torch.float16, torch.bfloat16):
         return tensor.float()
     return tensor.contiguous() if owned else tensor.clone(memory_format=torch.contiguous_format)
-
-
-def _arguments(options: Mapping[str, Any]) -> str:
-    texts = (f"{name}={value!r}" for name, value in options.items())
-    return ", ".join(text if len(text) < 80 else f"{text[:76]} ..." for text in texts)

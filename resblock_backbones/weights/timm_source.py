@@ -59,6 +59,19 @@ def architecture_options(architecture: str, **model_arguments: Any) -> dict[str,
     return _options(model)
 
 
+def timm_transform(name: str) -> Any:
+    """The transform from a picture to ``(3, H, W)`` that belongs to weights of timm's.
+
+    Raises:
+        CheckpointError: timm has no such weights.
+    """
+    from timm.data import create_transform, resolve_data_config
+
+    _, cfg = _describe(name)
+    # At the size at which timm tests, which may be larger than the one it trained at.
+    return create_transform(**resolve_data_config(pretrained_cfg=dict(cfg), use_test_size=True))
+
+
 def _options(model: Any) -> dict[str, Any]:
     from timm.layers import BlurPool2d
 
