@@ -174,12 +174,12 @@ def resolve_dcn(
     kinds: Sequence[str],
 ) -> tuple[Mapping[str, Any] | None, ...]:
     """The deformable convolution of each stage."""
-    if dcn is None:
-        return (None,) * len(kinds)
     where = tuple_of(stage_with_dcn)
     if len(where) > len(kinds) and not any(where[len(kinds) :]):
         where = where[: len(kinds)]
-    chosen = per_stage("stage_with_dcn", where, len(kinds))
+    chosen = per_stage("stage_with_dcn", where if len(where) > 1 else where[0], len(kinds))
+    if dcn is None:
+        return (None,) * len(kinds)
     for index, (kind, has_dcn) in enumerate(zip(kinds, chosen, strict=True)):
         if check_bool("stage_with_dcn", has_dcn) and kind == "basic":
             raise ValueError(

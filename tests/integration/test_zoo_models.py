@@ -8,11 +8,9 @@ import pytest
 import torch
 from mmdet.testing import demo_mm_inputs
 from mmengine.config import ConfigDict
-from mmengine.model.utils import revert_sync_batchnorm
-from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
-from zoo import CLASS_OPTIONS, INITIALISATION, model_config, replaceable
+from zoo import build, model_config, small, with_flexresnet
 
 from resblock_backbones import FlexResNet
 from resblock_backbones.openmmlab.channels import link_channels
@@ -43,30 +41,6 @@ SAMPLE = [
     "mmseg::dnlnet/dnl_r101-d8_4xb2-80k_cityscapes-769x769.py",
 ]
 SIZE = 128
-# How many boxes and points a step looks at: a few are enough to be equal or not.
-LIMITS = {"num": 16, "max_per_img": 16, "nms_pre": 64, "num_points": 64}
-
-
-def small(node):
-    """``node`` less everything that names a checkpoint, with few proposals a picture."""
-    if isinstance(node, dict):
-        kept = {k: small(v) for k, v in node.items() if k not in INITIALISATION}
-        return kept | {k: min(LIMITS[k], v) for k, v in kept.items() if k in LIMITS}
-    if isinstance(node, list | tuple):
-        return type(node)(small(child) for child in node)
-    return node
-
-
-def with_flexresnet(model):
-    model = copy.deepcopy(model)
-    for backbone in replaceable(model):
-        backbone.update(CLASS_OPTIONS[backbone["type"]] | backbone, type="FlexResNet")
-    return model
-
-
-def build(model, scope):
-    with DefaultScope.overwrite_default_scope(scope):
-        return revert_sync_batchnorm(MODELS.build(ConfigDict(copy.deepcopy(model)))).train()
 
 
 def batch(package):
@@ -103,7 +77,7 @@ def losses(model, package):
 def test_one_training_step_has_the_losses_of_the_original(name, tally):
     package, path = name.split("::")
     model = small(model_config(package, path))
-    if model["data_preprocessor"].get("size"):  # to which pictures are padded
+    if package == "mmseg":  # the size to which pictures are padded
         model["data_preprocessor"]["size"] = (SIZE, SIZE)
     flex_model = with_flexresnet(model)
     torch.manual_seed(0)
