@@ -43,7 +43,9 @@ class BlurPool(nn.Module):
         self.register_buffer("kernel", kernel.to(torch.get_default_dtype()), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.pad(x, (self.padding,) * 4, mode="reflect")
+        # The reflection of a single pixel is that pixel.
+        mode = "reflect" if min(x.shape[-2:]) > self.padding else "replicate"
+        x = F.pad(x, (self.padding,) * 4, mode=mode)
         kernel = self.kernel.to(x.dtype).expand(self.channels, 1, -1, -1)
         return F.conv2d(x, kernel, stride=self.stride, groups=self.channels)
 

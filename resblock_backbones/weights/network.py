@@ -87,6 +87,13 @@ def backbone_options(
     """Options of ``FlexResNet`` that weights, their family and where they come from tell."""
     shapes = {key: tuple(tensor.shape) for key, tensor in backbone.tensors.items()}
     options = infer_options(shapes, source.name, given)
+    if "stem_kernel_size" in options.keys() - given and backbone.dialect.name != "flex":
+        size = options["stem_kernel_size"]
+        raise CheckpointError(
+            f"{source.name}: its stem is a {size}x{size} convolution, as in networks for small "
+            "pictures, whose stems do not downsample as FlexResNet's do; if this one does, say "
+            f"stem_kernel_size={size}"
+        )
     is_bottleneck = any(key.endswith(".conv3.weight") for key in shapes)
     if backbone.style != "pytorch" and is_bottleneck:
         options["style"] = backbone.style

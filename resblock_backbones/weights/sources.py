@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,7 +115,9 @@ def _from_mmengine(name: str) -> Source:
         raise CheckpointError(f"{name}: MMEngine knows no such weights") from error
     except FileNotFoundError as error:
         raise CheckpointError(f"{name}: {error}") from error
-    return Source(name, content, owned=True)
+    # Names of the ResNets that downsample in their first convolution.
+    options = {"style": "caffe"} if re.search("caffe|msra", name) else {}
+    return Source(name, content, options, owned=True)
 
 
 OPENERS: dict[str, Callable[[str], Source]] = {

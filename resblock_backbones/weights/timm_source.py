@@ -22,8 +22,9 @@ def open_timm(name: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
         CheckpointError: timm has no such model or no weights for it, or it is no ResNet.
         ImportError: timm is not installed.
     """
-    architecture, cfg = _describe(name)
-    options = architecture_options(architecture)  # refuses before anything is downloaded
+    architecture, cfg, arguments = _describe(name)
+    # Refuses before anything is downloaded.
+    options = architecture_options(architecture, name, arguments)
     try:
         return _load(name, cfg), options
     except CheckpointError:
@@ -34,8 +35,15 @@ def open_timm(name: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
         ) from error
 
 
-def architecture_options(architecture: str, **model_arguments: Any) -> dict[str, Any]:
+def architecture_options(
+    architecture: str, name: str | None = None, arguments: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """What a model of timm's ``resnet`` module is, as far as its weights do not show it.
+
+    Args:
+        architecture: timm's name.
+        name: of the weights, for messages.
+        arguments: of the model, beside those that the name stands for.
 
     Raises:
         CheckpointError: timm has no such model, or it is of another module.
@@ -47,15 +55,14 @@ def architecture_options(architecture: str, **model_arguments: Any) -> dict[str,
     import timm
     from timm.models.resnet import ResNet
 
+    name = name or f"timm://{architecture}"
     try:
         with torch.device("meta"):  # neither memory nor first values
-            model = timm.create_model(architecture, pretrained=False, **model_arguments)
+            model = timm.create_model(architecture, pretrained=False, **(arguments or {}))
     except (RuntimeError, TypeError) as error:
-        raise CheckpointError(f"timm://{architecture}: {_first_line(error)}") from error
+        raise CheckpointError(f"{name}: {_first_line(error)}") from error
     if not isinstance(model, ResNet):
-        raise CheckpointError(
-            f"timm://{architecture}: is timm's {type(model).__name__}, not a ResNet"
-        )
+        raise CheckpointError(f"{name}: is timm's {type(model).__name__}, not a ResNet")
     return _options(model)
 
 
@@ -67,7 +74,7 @@ def timm_transform(name: str) -> Any:
     """
     from timm.data import create_transform, resolve_data_config
 
-    _, cfg = _describe(name)
+    _, cfg, _ = _describe(name)
     # At the size at which timm tests, which may be larger than the one it trained at.
     return create_transform(**resolve_data_config(pretrained_cfg=dict(cfg), use_test_size=True))
 
@@ -93,20 +100,20 @@ def _options(model: Any) -> dict[str, Any]:
     return options
 
 
-def _describe(name: str) -> tuple[str, Mapping[str, Any]]:
-    """The architecture, and what timm knows about the weights."""
+def _describe(name: str) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
+    """The architecture, what timm knows about the weights, and arguments of the model."""
     import timm
 
     if name.startswith("hf-hub:"):
         try:
-            cfg, architecture, _ = timm.models.load_model_config_from_hf(
+            cfg, architecture, arguments = timm.models.load_model_config_from_hf(
                 name.removeprefix("hf-hub:")
             )
         except Exception as error:
             raise CheckpointError(
                 f"{name}: timm cannot get its description ({_first_line(error)})"
             ) from error
-        return architecture, cfg
+        return architecture, cfg, arguments or {}
     model = name.removeprefix("timm://")
     architecture, _, tag = model.partition(".")
     if not timm.is_model(architecture):
@@ -117,7 +124,7 @@ def _describe(name: str) -> tuple[str, Mapping[str, Any]]:
         raise CheckpointError(
             f"{name}: timm has no weights '{tag}' for '{architecture}'"
         ) from error
-    return architecture, {} if found is None else found.to_dict()
+    return architecture, {} if found is None else found.to_dict(), {}
 
 
 def _load(name: str, cfg: Mapping[str, Any]) -> Mapping[str, Any]:

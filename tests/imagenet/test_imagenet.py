@@ -57,7 +57,7 @@ def test_timm_s_logits(name, picture, tally, monkeypatch):
     timm = pytest.importorskip("timm")
     tally("timm's logits", 0, 1)
     original = randomised(timm.create_model(name, num_classes=10))
-    monkeypatch.setattr(timm_source, "_describe", lambda _: (name, {}))
+    monkeypatch.setattr(timm_source, "_describe", lambda _: (name, {}, {}))
     monkeypatch.setattr(timm_source, "_load", lambda *_: original.state_dict())
     assert_same_logits(ImageClassifier.from_checkpoint(f"timm://{name}"), original, picture)
     tally("timm's logits", 1, 0)

@@ -175,3 +175,12 @@ def test_wrappers_in_any_order(wrapper, inside):
     assert load_weights(net, {"state_dict": wrapped}).missing == ()
     assert torch.equal(net.layer1[0].conv1.weight, state["layer1.0.conv1.weight"])
     FlexResNet.from_checkpoint({"model_ema": wrapped})
+
+
+def test_a_stem_for_small_pictures_is_not_taken_for_one_that_downsamples():
+    torchvision = pytest.importorskip("torchvision")
+    net = torchvision.models.resnet18()
+    net.conv1 = torch.nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    with pytest.raises(CheckpointError, match="its stem is a 3x3 convolution.*stem_kernel_size=3"):
+        FlexResNet.from_checkpoint(net.state_dict())
+    assert FlexResNet.from_checkpoint(net.state_dict(), stem_kernel_size=3).depth == 18

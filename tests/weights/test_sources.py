@@ -75,7 +75,7 @@ from resblock_backbones import FlexResNet, CheckpointError
 for name in sys.argv[1:]:
     try:
         net = FlexResNet.from_checkpoint(name)
-        print(name, float(net.conv1.weight.double().sum()), net.layer2[0].aa is not None)
+        print(name, float(net.conv1.weight.detach().double().sum()), net.layer2[0].aa is not None)
     except CheckpointError as error:
         print(name, "refused:", error)
 """
@@ -103,7 +103,7 @@ def test_timm_s_names_are_taken_from_its_cache(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     found, nothing, not_there = done.stdout.splitlines()
-    total = float(model.conv1.weight.double().sum())
+    total = float(model.conv1.weight.detach().double().sum())
     assert found.split()[1:] == [str(total), "True"]
     assert "refused: hf-hub:nobody/nothing: timm cannot get its description" in nothing
     assert "refused: timm://resnet18: timm cannot get its weights" in not_there
@@ -130,7 +130,7 @@ def test_every_weights_name_of_timm_s_resnets_is_understood():
     ours = set(timm.list_models(module="resnet"))
     names = [name for name in timm.list_pretrained() if name.partition(".")[0] in ours]
     for name in names:
-        architecture, cfg = timm_source._describe(f"timm://{name}")
+        architecture, cfg, _ = timm_source._describe(f"timm://{name}")
         assert name.partition(".")[0] == architecture
         assert cfg.get("hf_hub_id") or cfg.get("url"), name
     assert len(names) > 100
@@ -146,6 +146,9 @@ def test_mmengine_s_names_are_taken_from_its_cache(hub, tmp_path, monkeypatch):
     net = FlexResNet(50, width=0.25, style="caffe")
     report = load_weights(net, "open-mmlab://detectron2/resnet50_caffe")
     assert report.missing == () and same(net, state)
+    # The name says what the weights do not show.
+    whole = FlexResNet.from_checkpoint("open-mmlab://detectron2/resnet50_caffe")
+    assert whole.layer2[0].conv1.stride == (2, 2) and same(whole, state)
     init_cfg = {"type": "Pretrained", "checkpoint": "open-mmlab://detectron2/resnet50_caffe"}
     net = FlexResNet(50, width=0.25, init_cfg=init_cfg)
     net.init_weights()

@@ -20,7 +20,7 @@ def test_timm_s_features(name, monkeypatch, random_network, picture, tally):
     original = random_network(lambda: timm.create_model(name))
     state = original.state_dict()
     # In place of a download.
-    monkeypatch.setattr(timm_source, "_describe", lambda _: (name, {}))
+    monkeypatch.setattr(timm_source, "_describe", lambda _: (name, {}, {}))
     monkeypatch.setattr(timm_source, "_load", lambda *_: state)
     net = FlexResNet.from_checkpoint(f"timm://{name}").eval()
     assert len(net.stages) == 4
