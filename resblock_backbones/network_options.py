@@ -129,6 +129,45 @@ def resolve_width(
     return tuple(planes), max(1, round(base_channels * factors[0]))
 
 
+def resolve_conv_channels(
+    conv_channels: Sequence[Sequence[Sequence[int]]] | None,
+    kinds: Sequence[str],
+    stage_blocks: Sequence[int],
+) -> tuple[tuple[tuple[int, ...], ...] | None, ...]:
+    """Output channels of each convolution of each block of each stage; None: as width says.
+
+    >>> resolve_conv_channels([[(24, 32), (16, 32)]], ["basic"], [2])
+    (((24, 32), (16, 32)),)
+    >>> resolve_conv_channels([[(24, 32), (16, 48)]], ["basic"], [2])
+    Traceback (most recent call last):
+        ...
+    ValueError: conv_channels: the blocks of stage 0 end in 32, 48 channels; they must be the same
+    """
+    if conv_channels is None:
+        return (None,) * len(kinds)
+    if len(conv_channels) != len(kinds):
+        raise ValueError(f"conv_channels: {len(conv_channels)} entries for {len(kinds)} stages")
+    stages = []
+    for index, (blocks, kind, count) in enumerate(
+        zip(conv_channels, kinds, stage_blocks, strict=True)
+    ):
+        convs = 2 if kind == "basic" else 3
+        if len(blocks) != count or any(len(block) != convs for block in blocks):
+            raise ValueError(
+                f"conv_channels: stage {index} has {count} {kind} blocks; give {convs} numbers for "
+                f"each, got {blocks!r}"
+            )
+        stage = tuple(tuple(check_int("conv_channels", n) for n in block) for block in blocks)
+        outputs = list(dict.fromkeys(block[-1] for block in stage))
+        if len(outputs) > 1:
+            raise ValueError(
+                f"conv_channels: the blocks of stage {index} end in "
+                f"{', '.join(map(str, outputs))} channels; they must be the same"
+            )
+        stages.append(stage)
+    return tuple(stages)
+
+
 def resolve_dcn(
     dcn: Mapping[str, Any] | None,
     stage_with_dcn: Sequence[bool],

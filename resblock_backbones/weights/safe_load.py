@@ -31,6 +31,7 @@ def safe_load(
     *,
     stand_ins: Sequence[Any],
     unwrap: Callable[[Any], Any] = without_stand_ins,
+    mapped: bool = False,
 ) -> Any:
     """Load a checkpoint; like `torch.load`, and never runs what is in it.
 
@@ -39,6 +40,7 @@ def safe_load(
         map_location: as in `torch.load`.
         stand_ins: what the file may name beside tensors, for `torch.serialization.safe_globals`.
         unwrap: gets what was loaded, and puts values in place of the stand-ins.
+        mapped: leave tensors in the file until they are read; the file must not change till then.
 
     Raises:
         CheckpointError: the file is not there, is no checkpoint, is cut off, or holds something
@@ -57,7 +59,7 @@ def safe_load(
         )
     try:
         with torch.serialization.safe_globals(list(stand_ins)):
-            loaded = torch.load(file, map_location=map_location, weights_only=True)
+            loaded = _torch_load(file, map_location, mapped)
         return unwrap(loaded)
     except CheckpointError as error:
         raise CheckpointError(f"{name}: {error}") from error
@@ -68,6 +70,14 @@ def safe_load(
     except Exception as error:
         # What torch raises for a broken file depends on where it is broken.
         raise CheckpointError(f"{name}: {_broken(file)}") from error
+
+
+def _torch_load(file: Any, map_location: MapLocation, mapped: bool) -> Any:
+    if mapped:
+        # Some file systems cannot map; what else torch dislikes it says again below.
+        with contextlib.suppress(RuntimeError):
+            return torch.load(file, map_location=map_location, weights_only=True, mmap=True)
+    return torch.load(file, map_location=map_location, weights_only=True)
 
 
 def _refusal(error: pickle.UnpicklingError, file: Any, stand_ins: Sequence[Any]) -> str:

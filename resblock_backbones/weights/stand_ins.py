@@ -60,6 +60,7 @@ class PlainArray:
 
     def __setstate__(self, state: tuple) -> None:
         _, shape, dtype, is_fortran, contents = state
+        contents = _bytes(contents)
         if not isinstance(dtype, PlainDtype) or not isinstance(contents, bytes):
             raise CheckpointError("refused, because it holds an array of objects")
         flat = np.frombuffer(contents, dtype=dtype.numpy)
@@ -140,7 +141,13 @@ def _reconstruct(subtype: Any, shape: Any, kind: Any) -> PlainArray:
     return PlainArray()
 
 
+def _bytes(contents: Any) -> Any:
+    """What Python 2 wrote comes as text, read as Latin-1."""
+    return contents.encode("latin-1") if isinstance(contents, str) else contents
+
+
 def _scalar(dtype: PlainDtype, contents: bytes) -> Any:
+    contents = _bytes(contents)
     if not isinstance(dtype, PlainDtype) or not isinstance(contents, bytes):
         raise CheckpointError("refused, because it holds a number that is none")
     return np.frombuffer(contents, dtype=dtype.numpy)[0]
@@ -163,3 +170,6 @@ MMENGINE_LEFT_OUT: list[Any] = [
     *(named(LeftOut, *name.rsplit(".", 1)) for name in METHODS),
     named(method, "builtins", "getattr"),
 ]
+
+#: What other training tools write beside the weights: the arguments of the run.
+LEFT_OUT: list[Any] = [named(LeftOut, "argparse", "Namespace")]
