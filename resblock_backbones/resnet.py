@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from .init import reset_parameters
+from .init import init_network, reset_parameters
 from .layers import AntiAlias, run_layers
 from .layers.norm import has_statistics
 from .layers.registry import LayerCfg
@@ -28,7 +28,7 @@ from .options import check_bool, check_cfg, check_int, per_stage, refuse_unknown
 from .shortcut import Pooling
 from .stages import Shared, Stage, block_dilations, build_stage
 from .stem import StemPool, build_stem
-from .weights import Adaptation, build_from_checkpoint, load_weights, rename_keys
+from .weights import Adaptation, build_from_checkpoint, rename_keys
 
 
 class FlexResNet(nn.Module):
@@ -61,7 +61,8 @@ class FlexResNet(nn.Module):
         with_cp: recompute each block in the backward pass, to save memory.
         zero_init_residual: a block begins as its shortcut (arXiv 1706.02677).
         pretrained: old form of ``init_cfg=dict(type='Pretrained', checkpoint=pretrained)``.
-        init_cfg: MMEngine's; None is He's normal initialisation.
+        init_cfg: MMEngine's; None is He's normal initialisation. ``'Pretrained'`` takes what
+            ``load_weights`` takes, as ``dict(type='Pretrained', checkpoint=..., adapt=...)``.
         groups, base_width: ResNeXt's (arXiv 1611.05431); with one group, Wide ResNet's width.
         multi_grid: the dilation of each block of the last stage (arXiv 1706.05587).
         contract_dilation: a dilated stage's first block has half the dilation.
@@ -325,18 +326,7 @@ class FlexResNet(nn.Module):
         Raises:
             CheckpointError: the checkpoint cannot be read, or does not match.
         """
-        configs = self.init_cfg if isinstance(self.init_cfg, list | tuple) else [self.init_cfg]
-        reset_parameters(self, self.zero_init_residual)
-        for config in configs:
-            if config is None:
-                continue
-            if config["type"] == "Pretrained":
-                load_weights(self, config["checkpoint"], prefix=config.get("prefix"))
-            else:
-                from mmengine.model import initialize
-
-                initialize(self, config)
-        self.is_init = True
+        init_network(self, self.init_cfg, self.zero_init_residual)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         rename_keys(state_dict, prefix)
