@@ -138,7 +138,7 @@ class Inputs:
             track = TrackDataSample(
                 metainfo={"key_frames_inds": [0], "ref_frames_inds": list(range(1, frames))}
             )
-            track.video_data_samples = []
+            pictures = []
             for frame in range(frames):
                 sample = self.detection_sample(number, proposals=False)
                 sample.set_metainfo(
@@ -150,7 +150,11 @@ class Inputs:
                         "is_video_data": True,
                     }
                 )
-                track.video_data_samples.append(sample)
+                # Pipelines of videos leave boxes as they read them.
+                for kind in (sample.gt_instances, sample.ignored_instances):
+                    kind.bboxes = kind.bboxes.tensor
+                pictures.append(sample)
+            track.video_data_samples = pictures
             samples.append(track)
         return {
             "inputs": [self.picture(frames=frames) for _ in range(batch)],

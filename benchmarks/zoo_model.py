@@ -20,8 +20,10 @@ from typing import Any, NoReturn
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import MessageHub, MMLogger
+from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
-from zoo_inputs import LANES_SIZE, SIZE, Inputs
+from torch import nn
+from zoo_inputs import LANES_SIZE, SIZE, Inputs, values_of
 
 import resblock_backbones  # noqa: F401  (MMCV's operators, FlexResNet)
 from resblock_backbones.openmmlab.channels import link_channels
@@ -37,6 +39,15 @@ FLEXIBLE: dict[str, dict[str, Any]] = {
 
 #: Backbones that take pictures of one size only, the one that their config names.
 FIXED_SIZE = ("BEiT", "MAE", "SSDVGG")
+
+#: A part that has to see larger pictures than others -> their height and width, in pixels.
+LARGE = {"LRASPPHead": (512, 512), "CLRNet": LANES_SIZE}
+
+#: Proposals of an RPN: with random weights each one of 1000 would pass for 13,000 classes.
+PROPOSALS = 100
+
+#: Parts that name what they need in no error.
+NEEDED = {"VPD": "ldm"}
 
 #: Trackers that have no loss: their detector is trained by itself, on pictures.
 TRAINED_BY_PARTS = ("DeepSORT", "StrongSORT", "SORT")
@@ -91,8 +102,14 @@ def run_config(package: str, name: str, *, flex: bool) -> None:
         if flex and not replace_backbones(cfg.model):
             raise NothingToReplace
         link_channels(cfg.model)
+        if any(_kind(part) == "MMSyncBN" for part in _parts(cfg.model)):
+            # It asks for the group of its process when it is built.
+            torch.distributed.init_process_group(
+                "gloo", store=torch.distributed.HashStore(), rank=0, world_size=1
+            )
         model = MODELS.build(cfg.model)
-        model.init_weights()
+        _init_weights(model)
+        model = revert_sync_batchnorm(model)  # as the runner does in a single process
         batch = _batches(cfg.model, Inputs(cfg.model, size), scope)
         _train_once(model, batch)
         _predict_once(model, batch)
@@ -104,7 +121,9 @@ def prepare(model: ConfigDict, package: str) -> tuple[int, int]:
     Returns:
         Height and width of the pictures that it takes.
     """
-    size = (SIZE, SIZE)
+    # Two-stage DETRs choose this many of all places on their maps, strides 8 to 64.
+    queries = max([n for n in values_of(model, "num_queries") if isinstance(n, int)], default=0)
+    size = (SIZE, SIZE) if queries <= 300 else (2 * SIZE, 2 * SIZE)
     for part in _parts(model):
         for key in ("pretrained", "teacher_ckpt"):
             if part.get(key) is not None:
@@ -114,17 +133,26 @@ def prepare(model: ConfigDict, package: str) -> tuple[int, int]:
             teacher = part["teacher_config"].removeprefix("configs/")
             part["teacher_config"] = Config.fromfile(config_folder(package) / teacher)
             prepare(part["teacher_config"].model, package)
-        kind = str(part.get("type")).split(".")[-1]
+        kind = _kind(part)
         if kind in FIXED_SIZE:
-            fixed = part.get("img_size") or part.get("input_size") or 224
+            fixed = part.get("img_size") or next(values_of(model, "input_size"), 224)
             size = tuple(fixed) if isinstance(fixed, list | tuple) else (fixed, fixed)
-    if model.get("type") == "CLRNet":
-        size = LANES_SIZE
+        size = LARGE.get(kind, size)
+        if kind == "CLIPTextEncoder":
+            part["templates"] = ["a photo of a {}."]  # instead of fourteen, for each class
+        if kind in NEEDED and importlib.util.find_spec(NEEDED[kind]) is None:
+            raise NeedsMore(f"the package {NEEDED[kind]}")
+        for key in ("rpn", "rpn_proposal"):
+            if isinstance(part.get(key), dict) and "max_per_img" in part[key]:
+                part[key]["max_per_img"] = PROPOSALS
     for part in _parts(model):
-        kind = str(part.get("type")).split(".")[-1]
+        kind = _kind(part)
         # Else small pictures are padded to the size of the true ones.
-        if kind in ("BatchFixedSizePad", "SegDataPreProcessor") and part.get("size"):
+        padded = kind in ("BatchFixedSizePad", "SegDataPreProcessor")
+        if padded and part.get("size"):
             part["size"] = size
+        if kind == "SegDataPreProcessor" and part.get("size_divisor"):
+            part["size_divisor"] = min(part["size_divisor"], 32)
     return size
 
 
@@ -133,9 +161,10 @@ def replace_backbones(model: ConfigDict) -> int:
     replaced = 0
     for part in _parts(model):
         backbone = part.get("backbone")
-        kind = str(backbone.get("type")) if isinstance(backbone, dict) else ""
-        if kind.split(".")[-1] in FLEXIBLE and not kind.startswith("mmpretrain."):
-            backbone.update(FLEXIBLE[kind.split(".")[-1]])
+        if not isinstance(backbone, dict) or str(backbone.type).startswith("mmpretrain."):
+            continue
+        if _kind(backbone) in FLEXIBLE:
+            backbone.update(FLEXIBLE[_kind(backbone)])
             backbone["type"] = "FlexResNet"
             replaced += 1
     return replaced
@@ -151,12 +180,29 @@ def _parts(node: Any) -> Iterator[ConfigDict]:
             yield from _parts(child)
 
 
+def _kind(part: ConfigDict) -> str:
+    return str(part.get("type")).split(".")[-1]
+
+
+def _init_weights(model: nn.Module) -> None:
+    """First values, as training gives them."""
+    if type(model).__name__ != "MultimodalEncoderDecoder":
+        model.init_weights()
+        return
+    # SAN's head asks for CLIP's weights; all but that part have first values of their own.
+    model.image_encoder.init_weights()
+    model.text_encoder.init_weights()
+    model.decode_head.side_adapter_network.init_weights()
+    for name in ("positional_embedding", "text_projection"):
+        nn.init.normal_(getattr(model.text_encoder, name), std=0.02)
+
+
 def _drop_pretrained(part: ConfigDict) -> None:
     given = part.get("init_cfg")
-    if isinstance(given, dict) and given.get("type") == "Pretrained":
+    if isinstance(given, dict) and "checkpoint" in given:
         part["init_cfg"] = None
     elif isinstance(given, list | tuple):
-        part["init_cfg"] = [one for one in given if one.get("type") != "Pretrained"]
+        part["init_cfg"] = [one for one in given if "checkpoint" not in one]
 
 
 Batch = Callable[[], dict[str, Any]]
@@ -194,6 +240,7 @@ def _train_once(model: Any, batches: tuple[Batch, Batch]) -> None:
         # Its own has no mean and padding: those stand in the tracker's, for videos.
         preprocessor = MODELS.build({"type": "DetDataPreprocessor", "pad_size_divisor": 32})
     data = preprocessor(batches[0](), True)
+    _settle_norms(trained, data["inputs"])
     loss, _ = trained.parse_losses(trained(**data, mode="loss"))
     if not torch.isfinite(loss):
         raise ValueError(f"the loss is {loss.item()}")
@@ -201,6 +248,29 @@ def _train_once(model: Any, batches: tuple[Batch, Batch]) -> None:
     gradients = [p.grad for p in trained.parameters() if p.grad is not None]
     if not gradients or not all(torch.isfinite(one).all() for one in gradients):
         raise ValueError("no finite gradients")
+
+
+def _settle_norms(model: nn.Module, inputs: Any) -> None:
+    """Give batch norms the statistics of these pictures.
+
+    A backbone that is made to be loaded keeps its norms in eval mode; with random weights its
+    activations then grow from layer to layer, and boxes end far outside the pictures.
+    """
+    while isinstance(inputs, dict):
+        inputs = next(iter(inputs.values()))
+    pictures = inputs.flatten(0, 1) if inputs.ndim == 5 else inputs
+    norms = [one for one in model.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm)]
+    before = [(one.training, one.momentum) for one in norms]
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    with torch.no_grad():
+        for part in list(model.modules()):
+            if isinstance(getattr(part, "backbone", None), nn.Module):
+                part.backbone(pictures)
+    for norm, (training, momentum) in zip(norms, before, strict=True):
+        norm.train(training)
+        norm.momentum = momentum
 
 
 def _predict_once(model: Any, batches: tuple[Batch, Batch]) -> None:
@@ -261,13 +331,16 @@ def _missing_package(error: BaseException) -> str | None:
         return error.name.split(".")[0]
     text = str(error)
     for pattern in (
+        r"mim install (\w+)",
+        r"pip install (\w+)",
+        r"install (\w+) first",
         r"(\w+) is not installed",
         r"No module named '(\w+)",
         r"is not in the (mmpretrain)::",
     ):
         found = re.search(pattern, text)
         if found and (isinstance(error, ImportError | RuntimeError | KeyError)):
-            name = found[1]
+            name = found[1].lower()
             if importlib.util.find_spec(name) is None:
                 return name
     return None

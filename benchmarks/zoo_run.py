@@ -48,7 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         file = given.results / f"{family()}{'-flex' if given.flex else ''}.jsonl"
         if given.fresh:
             file.unlink(missing_ok=True)
-        done = {one.config for one in read_results(file)}
+        done = {
+            one.config
+            for one in read_results(file)
+            if not (given.retry and one.outcome == "failed")
+        }
         left = [name for name in chosen if name not in done]
         print(f"{len(chosen)} configs, {len(chosen) - len(left)} of them done before")
         try:
@@ -58,11 +62,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 130
         print(summarize([one for one in read_results(file) if one.config in set(chosen)]))
     if given.write:
-        from resblock_backbones.openmmlab.whole_files import write_whole
+        from resblock_backbones.whole_files import write_whole
 
         write_whole(PAGE, format_page(given.results).encode())
         print(PAGE.relative_to(ROOT))
     return 0
+
+
+def append_result(file: Path, result: Result) -> None:
+    """Add a line; what an interruption cut off before it stays a line of its own."""
+    with file.open("a+b") as opened:
+        opened.seek(max(0, opened.tell() - 1))
+        cut_off = opened.read(1) not in (b"", b"\n")
+        opened.write(b"\n" * cut_off + json.dumps(asdict(result)).encode() + b"\n")
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -78,6 +90,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--limit", type=float, default=300, metavar="SECONDS", help="for one config [300]"
     )
+    parser.add_argument("--retry", action="store_true", help="run those again that failed")
     parser.add_argument("--fresh", action="store_true", help="forget the results so far")
     parser.add_argument("--write", action="store_true", help="write docs/zoo.md")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder [work_dirs/zoo]")
@@ -167,8 +180,7 @@ def run_all(names: Sequence[str], file: Path, *, flex: bool, limit: float, jobs:
                 result = _collect(name, pipe, process, seconds, limit)
                 if result is not None:
                     del running[pipe]
-                    with file.open("a", encoding="utf-8") as opened:
-                        opened.write(json.dumps(asdict(result)) + "\n")
+                    append_result(file, result)
                     note = f": {result.reason}" if result.reason else ""
                     print(f"{seconds:5.0f} s  {result.outcome:<8}  {name}{note}", flush=True)
     finally:
@@ -224,13 +236,14 @@ def _run_one(name: str, flex: bool, pipe: Connection) -> None:
 def _reason(error: BaseException) -> str:
     """What went wrong and in which file, in one line without this machine's folders."""
     frames = traceback.extract_tb(error.__traceback__)
-    last = Path(frames[-1].filename) if frames else Path()
-    where = "/".join(last.parts[-2:])
+    # The last line outside torch says more than the first inside it.
+    ours = [one for one in frames if "torch" not in Path(one.filename).parts] or frames
+    where = "/".join(Path(ours[-1].filename).parts[-2:])
     text = " ".join(str(error).split())
     text = text.replace(str(Path.cwd()) + "/", "")
     if len(text) > 160:
         text = text[:157] + "..."
-    return f"{type(error).__name__}: {text} ({where}, line {frames[-1].lineno})"
+    return f"{type(error).__name__}: {text} ({where}, line {ours[-1].lineno})"
 
 
 if __name__ == "__main__":

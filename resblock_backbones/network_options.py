@@ -180,6 +180,8 @@ def resolve_dcn(
     chosen = per_stage("stage_with_dcn", where if len(where) > 1 else where[0], len(kinds))
     if dcn is None:
         return (None,) * len(kinds)
+    if not isinstance(dcn, Mapping) or "type" not in dcn:
+        raise TypeError(f"dcn={dcn!r}: must be a dict as dict(type='DCNv2', deform_groups=1)")
     for index, (kind, has_dcn) in enumerate(zip(kinds, chosen, strict=True)):
         if check_bool("stage_with_dcn", has_dcn) and kind == "basic":
             raise ValueError(
@@ -193,8 +195,12 @@ def resolve_plugins(
     plugins: Sequence[Mapping[str, Any]] | None, num_stages: int
 ) -> tuple[tuple[Mapping[str, Any], ...], ...]:
     """The plugins of each stage."""
+    if not isinstance(plugins, list | tuple | None):
+        raise TypeError(f"plugins={plugins!r}: must be a list of dict(cfg=..., position=...)")
     chosen: list[list[Mapping[str, Any]]] = [[] for _ in range(num_stages)]
     for plugin in plugins or ():
+        if not isinstance(plugin, Mapping) or not isinstance(plugin.get("cfg"), Mapping):
+            raise TypeError(f"plugins: {plugin!r} is no dict(cfg=dict(type=...), position=...)")
         stages = plugin.get("stages")
         where = per_stage("plugins: stages", True if stages is None else stages, num_stages)
         for index, wanted in enumerate(where):
@@ -218,6 +224,9 @@ def drop_paths(rate: float, stage_blocks: Sequence[int]) -> tuple[tuple[float, .
 def resolve_init_cfg(pretrained: str | None, init_cfg: Any) -> Any:
     """One way to say how parameters begin, from two."""
     if pretrained is None:
+        for cfg in init_cfg if isinstance(init_cfg, list | tuple) else [init_cfg]:
+            if cfg is not None and not (isinstance(cfg, Mapping) and "type" in cfg):
+                raise TypeError(f"init_cfg={cfg!r}: must be a dict with 'type', or a list of them")
         return init_cfg
     if init_cfg is not None:
         raise ValueError("pretrained and init_cfg say the same; give init_cfg alone")

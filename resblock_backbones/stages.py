@@ -139,6 +139,8 @@ def block_dilations(
         ((2, 4, 4), (1, 2, 4))
     """
     if multi_grid is not None:
+        if not isinstance(multi_grid, list | tuple):
+            raise TypeError(f"multi_grid={multi_grid!r}: must be a list, one value per block")
         if len(multi_grid) != blocks:
             raise ValueError(
                 f"multi_grid={tuple(multi_grid)}: {len(multi_grid)} values for the {blocks} blocks "

@@ -7,7 +7,7 @@ import pickle
 import hypothesis.strategies as st
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from torch import nn
 
 from resblock_backbones import FlexResNet
@@ -68,7 +68,12 @@ def option_sets(draw):
         "width": each_stage([1.0, 0.5, 1.5], stages),
         "output_stride": st.sampled_from([None, None, 8, 16, 32]),
         "attention": each_stage(ATTENTION, stages),
-        "anti_alias": st.booleans(),
+        "anti_alias": st.sampled_from([False, True, "average"]),
+        "stem_kernel_size": st.sampled_from([3, 5, 7]),
+        "deep_stem_channels": st.sampled_from([None, (3, 5)]),
+        "stem_pool": st.sampled_from(["max", "average", "conv"]),
+        "reduce_first": st.sampled_from([1, 2]),
+        "down_kernel_size": st.sampled_from([1, 3]),
         "drop_path_rate": st.sampled_from([0.0, 0.3]),
     }
     options = {name: draw(values) for name, values in choices.items() if draw(st.booleans())}
@@ -155,8 +160,25 @@ def test_options_are_refused_by_name_or_give_what_they_promise(options, height, 
                 torch.testing.assert_close(output, value)
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
-@given(options=option_sets().filter(lambda options: build(options) is not None))
+# A failing set is told as it was drawn: to make it smaller would be to compile hundreds.
+COMPILED = settings(
+    max_examples=4,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
+
+
+def can_be_compiled(options):
+    """PyTorch itself compiles no batch norm in train mode that counts its batches."""
+    return "bn_momentum" not in options and build(options) is not None
+
+
+compilable = option_sets().filter(can_be_compiled)
+
+
+@settings(COMPILED)
+@given(options=compilable)
 def test_any_network_compiles_to_one_graph(options):
     torch.compiler.reset()
     net = build(options).eval()
@@ -173,8 +195,8 @@ def test_any_network_compiles_to_one_graph(options):
 
 
 @pytest.mark.slow
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
-@given(options=option_sets().filter(lambda options: build(options) is not None))
+@settings(COMPILED)
+@given(options=compilable)
 def test_any_network_compiles_to_the_same_numbers(options):
     torch.compiler.reset()
     net = build(options).eval()

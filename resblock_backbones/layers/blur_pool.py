@@ -21,7 +21,7 @@ class BlurPool(nn.Module):
     Args:
         channels: C.
         stride: step, in pixels.
-        kernel_size: taps of the filter.
+        kernel_size: taps of the filter; odd.
 
     Example:
         >>> tuple(BlurPool(4)(torch.zeros(1, 4, 9, 8)).shape)
@@ -33,7 +33,7 @@ class BlurPool(nn.Module):
     def __init__(self, channels: int, stride: int = 2, kernel_size: int = 3) -> None:
         super().__init__()
         self.channels, self.stride = channels, stride
-        self.padding = (stride - 1 + kernel_size - 1) // 2
+        self.padding = kernel_size // 2  # with odd kernels the size is ceil(H / stride)
         # On the CPU also when the network is built without memory, on the meta device.
         taps = torch.ones(1, dtype=torch.float64, device="cpu")
         for _ in range(kernel_size - 1):
