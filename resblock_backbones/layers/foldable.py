@@ -63,6 +63,22 @@ def holds_still(norm: nn.Module) -> bool:
     return still.track_running_stats or not isinstance(norm, nn.InstanceNorm2d)
 
 
+def is_plain_relu(act: nn.Module | None) -> bool:
+    """Whether ``act`` is a ReLU that nobody watches, so that it may be part of another pass.
+
+    Example:
+        >>> is_plain_relu(nn.ReLU(inplace=True)), is_plain_relu(nn.ReLU6())
+        (True, False)
+    """
+    return type(act) is nn.ReLU and _is_untouched(act)
+
+
+def is_plain_sequence(layers: nn.Sequential) -> bool:
+    """Whether ``layers`` are applied one after the other, and nobody watches the whole."""
+    plain = type(layers).forward is nn.Sequential.forward
+    return plain and "forward" not in vars(layers) and not is_watched(layers)
+
+
 def is_ordinary(x: Any) -> bool:
     """Whether ``x`` is an ordinary batch of maps, and nobody is writing down or transforming.
 
