@@ -41,7 +41,7 @@ def is_foldable(conv: nn.Module, norm: nn.Module) -> bool:
         >>> is_foldable(conv, norm), is_foldable(conv, norm.eval())
         (False, True)
     """
-    return _is_plain_conv(conv) and holds_still(norm)
+    return is_plain_conv(conv) and holds_still(norm)
 
 
 def holds_still(norm: nn.Module) -> bool:
@@ -96,7 +96,13 @@ def is_ordinary(x: Any) -> bool:
     )
 
 
-def _is_plain_conv(conv: Any) -> bool:
+def is_plain_conv(conv: Any) -> bool:
+    """Whether ``conv`` computes what ``F.conv2d`` does with its weight, and nobody watches.
+
+    Example:
+        >>> is_plain_conv(nn.Conv2d(3, 8, 1)), is_plain_conv(nn.Conv1d(3, 8, 1))
+        (True, False)
+    """
     return (
         type(conv).forward is nn.Conv2d.forward
         and type(conv)._conv_forward is nn.Conv2d._conv_forward

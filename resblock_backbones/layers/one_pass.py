@@ -20,7 +20,7 @@ if _KERNEL is not None and getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported"
 def conv_sum_relu(
     x: Tensor,
     weight: Tensor,
-    bias: Tensor,
+    bias: Tensor | None,
     geometry: Geometry,
     *,
     shortcut: Tensor | None = None,
