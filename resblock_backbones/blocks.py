@@ -8,15 +8,16 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint, noop_context_fn
+from torch.utils.checkpoint import checkpoint
 from torchvision.ops import StochasticDepth
 
 from .extras import Plugin, add_extras, run_extras
 from .layers import (
-    BlurPool,
+    AntiAlias,
     ConvNxN,
     SpatialSeparableConvNxN,
     build_act,
+    build_anti_alias,
     build_norm,
     conv_norm,
     conv_norm_act,
@@ -52,10 +53,10 @@ class ResidualUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(N, inplanes, H, W)`` to ``(N, outplanes, H', W')``."""
         if self.with_cp and torch.is_grad_enabled():
-            # A compiled graph recomputes values alone, and takes no context.
-            compiling = torch.compiler.is_compiling()
-            context_fn = noop_context_fn if compiling else partial(recompute_contexts, self)
-            return checkpoint(self._compute, x, use_reentrant=False, context_fn=context_fn)
+            if torch.compiler.is_compiling():  # a graph recomputes values alone, in no context
+                return checkpoint(self._compute, x, use_reentrant=False)
+            contexts = partial(recompute_contexts, self)
+            return checkpoint(self._compute, x, use_reentrant=False, context_fn=contexts)
         return self._compute(x)
 
     def _compute(self, x: Tensor) -> Tensor:
@@ -110,7 +111,10 @@ class ResBlock(ResidualUnit):
         conv_cfg, norm_cfg, act_cfg: which convolution, norm and activation, by name, as MMEngine's
             dict, or as a class; None is ``Conv2d``, ``BN``, ``ReLU``.
         avg_down: average pooling does the shortcut's downsampling (ResNet-D, arXiv 1812.01187).
-        anti_alias: blur and subsample behind ``conv1`` in place of its stride (arXiv 1904.11486).
+        anti_alias: True or ``'blur'``: blur and subsample behind ``conv1`` in place of its stride
+            (arXiv 1904.11486). ``'average'``: average pooling there.
+        down_kernel_size: side of the shortcut's kernel where it downsamples.
+        midplanes: channels between the convolutions; None is ``outplanes``.
         attention: ``'SE'``, ``'ECA'``, or a dict with their arguments, behind ``conv2``.
         drop_path: probability of leaving out the main path of a sample (arXiv 1603.09382).
         plugins: MMCV's plugins, ``dict(cfg=dict(type=...), position='after_conv1'|'after_conv2')``.
@@ -152,40 +156,44 @@ class ResBlock(ResidualUnit):
         bias: bool = True,
         groups: int = 1,
         conv2_dilation: int | None = None,
+        midplanes: int | None = None,
         conv_cfg: LayerCfg | None = None,
         norm_cfg: LayerCfg | None = None,
         act_cfg: LayerCfg | None = None,
         avg_down: bool = False,
-        anti_alias: bool = False,
+        anti_alias: AntiAlias = False,
+        down_kernel_size: int = 1,
         attention: LayerCfg | None = None,
         drop_path: float = 0.0,
         plugins: Sequence[Plugin] = (),
         with_cp: bool = False,
     ) -> None:
         super().__init__()
-        blur = check_bool("anti_alias", anti_alias) and check_int("stride", stride) > 1
+        midplanes = outplanes if midplanes is None else midplanes
+        blur = build_anti_alias(anti_alias, midplanes, stride)
         layer: dict[str, Any] = {"bias": bias, "conv_cfg": conv_cfg}
         spatial: dict[str, Any] = {"depthwise": depthwise, "groups": groups, "padding": padding}
         dilation2 = dilation if conv2_dilation is None else conv2_dilation
 
         self.conv1 = ConvNxN(
             inplanes,
-            outplanes,
+            midplanes,
             kernel_size,
             1 if blur else stride,
             dilation=dilation,
             **spatial,
             **layer,
         )
-        self.bn1 = build_norm(norm_cfg, outplanes, bn_momentum)
+        self.bn1 = build_norm(norm_cfg, midplanes, bn_momentum)
         self.relu_inplace = build_act(act_cfg)
         if check_bool("spatial_separable", spatial_separable):
+            _check_separable(midplanes, outplanes)
             self.conv2 = SpatialSeparableConvNxN(
                 outplanes, kernel_size, dilation2, **spatial, **layer
             )
         else:
             self.conv2 = ConvNxN(
-                outplanes, outplanes, kernel_size, dilation=dilation2, **spatial, **layer
+                midplanes, outplanes, kernel_size, dilation=dilation2, **spatial, **layer
             )
         self.bn2 = build_norm(norm_cfg, outplanes, bn_momentum)
         self.residual = build_shortcut(
@@ -198,6 +206,7 @@ class ResBlock(ResidualUnit):
             dilation=dilation,
             pooling=pool_on_residual_downsample,
             avg_down=avg_down,
+            down_kernel_size=down_kernel_size,
             norm_cfg=norm_cfg,
             bn_momentum=bn_momentum,
             **layer,
@@ -205,8 +214,8 @@ class ResBlock(ResidualUnit):
         self.drop_path = _drop_path(drop_path)
         self.extras = add_extras(
             self,
-            channels={"after_conv1": outplanes, "after_conv2": outplanes},
-            blur=("after_conv1", BlurPool(outplanes, stride)) if blur else None,
+            channels={"after_conv1": midplanes, "after_conv2": outplanes},
+            blur=("after_conv1", blur) if blur else None,
             attention=attention,
             plugins=plugins,
         )
@@ -222,7 +231,8 @@ class BottleneckResBlock(ResidualUnit):
     downsample. Further ones:
 
     Args:
-        midplanes: channels of the middle; None is a quarter of ``outplanes``.
+        midplanes: channels of the middle; None is a quarter of ``outplanes``. Two numbers: channels
+            in front of the N x N convolution and behind it.
         style: ``'pytorch'``: the N x N convolution downsamples. ``'caffe'``: the first one does.
         dcn: a deformable convolution in the middle, as in ``dict(type='DCNv2', deform_groups=1)``;
             with ``fallback_on_stride=True`` an ordinary one where it downsamples.
@@ -259,7 +269,7 @@ class BottleneckResBlock(ResidualUnit):
         bn_momentum: float | None = 0.1,
         skip_last_relu: bool = False,
         *,
-        midplanes: int | None = None,
+        midplanes: int | Sequence[int] | None = None,
         style: Literal["pytorch", "caffe"] = "pytorch",
         bias: bool = True,
         groups: int = 1,
@@ -268,24 +278,25 @@ class BottleneckResBlock(ResidualUnit):
         norm_cfg: LayerCfg | None = None,
         act_cfg: LayerCfg | None = None,
         avg_down: bool = False,
-        anti_alias: bool = False,
+        anti_alias: AntiAlias = False,
+        down_kernel_size: int = 1,
         attention: LayerCfg | None = None,
         drop_path: float = 0.0,
         plugins: Sequence[Plugin] = (),
         with_cp: bool = False,
     ) -> None:
         super().__init__()
-        midplanes = _midplanes(midplanes, outplanes, self.expansion)
+        firstplanes, midplanes = _midplanes(midplanes, outplanes, self.expansion)
         check_choice("style", style, ["pytorch", "caffe"])
         check_bool("spatial_separable", spatial_separable)
-        blur = check_bool("anti_alias", anti_alias) and check_int("stride", stride) > 1
+        blur = build_anti_alias(anti_alias, firstplanes if style == "caffe" else midplanes, stride)
         step = 1 if blur else stride
         stride1, stride2 = (step, 1) if style == "caffe" else (1, step)
         layer: dict[str, Any] = {"bias": bias, "conv_cfg": conv_cfg}
         spatial: dict[str, Any] = {"depthwise": depthwise, "groups": groups, "padding": padding}
 
-        self.conv1 = ConvNxN(inplanes, midplanes, 1, stride1, **layer)
-        self.bn1 = build_norm(norm_cfg, midplanes, bn_momentum)
+        self.conv1 = ConvNxN(inplanes, firstplanes, 1, stride1, **layer)
+        self.bn1 = build_norm(norm_cfg, firstplanes, bn_momentum)
         if dcn is not None:
             _check_dcn(conv_cfg, depthwise, spatial_separable)
             dcn = dict(dcn)
@@ -293,10 +304,11 @@ class BottleneckResBlock(ResidualUnit):
                 dcn = None
         middle = spatial | layer if dcn is None else spatial | {"bias": bias, "conv_cfg": dcn}
         if spatial_separable and stride2 == 1:
+            _check_separable(firstplanes, midplanes)
             self.conv2 = SpatialSeparableConvNxN(midplanes, kernel_size, dilation, **middle)
         else:
             self.conv2 = ConvNxN(
-                midplanes, midplanes, kernel_size, stride2, dilation=dilation, **middle
+                firstplanes, midplanes, kernel_size, stride2, dilation=dilation, **middle
             )
         self.bn2 = build_norm(norm_cfg, midplanes, bn_momentum)
         self.conv3 = ConvNxN(midplanes, outplanes, 1, **layer)
@@ -312,6 +324,7 @@ class BottleneckResBlock(ResidualUnit):
             dilation=1,
             pooling=pool_on_residual_downsample,
             avg_down=avg_down,
+            down_kernel_size=down_kernel_size,
             norm_cfg=norm_cfg,
             bn_momentum=bn_momentum,
             **layer,
@@ -321,11 +334,11 @@ class BottleneckResBlock(ResidualUnit):
         self.extras = add_extras(
             self,
             channels={
-                "after_conv1": midplanes,
+                "after_conv1": firstplanes,
                 "after_conv2": midplanes,
                 "after_conv3": outplanes,
             },
-            blur=(position, BlurPool(midplanes, stride)) if blur else None,
+            blur=(position, blur) if blur else None,
             attention=attention,
             plugins=plugins,
         )
@@ -333,12 +346,25 @@ class BottleneckResBlock(ResidualUnit):
         self.with_cp = check_bool("with_cp", with_cp)
 
 
-def _midplanes(midplanes: int | None, outplanes: int, expansion: int) -> int:
-    if midplanes is not None:
-        return check_int("midplanes", midplanes)
-    if check_int("outplanes", outplanes) % expansion:
-        raise ValueError(f"outplanes={outplanes}: no multiple of {expansion}; give midplanes")
-    return outplanes // expansion
+def _midplanes(
+    midplanes: int | Sequence[int] | None, outplanes: int, expansion: int
+) -> tuple[int, int]:
+    if midplanes is None:
+        if check_int("outplanes", outplanes) % expansion:
+            raise ValueError(f"outplanes={outplanes}: no multiple of {expansion}; give midplanes")
+        midplanes = outplanes // expansion
+    both = tuple(midplanes) if isinstance(midplanes, list | tuple) else (midplanes, midplanes)
+    if len(both) != 2:
+        raise ValueError(f"midplanes={midplanes!r}: must be one number, or two")
+    return check_int("midplanes", both[0]), check_int("midplanes", both[1])
+
+
+def _check_separable(inplanes: int, outplanes: int) -> None:
+    if inplanes != outplanes:
+        raise ValueError(
+            f"spatial_separable=True: keeps the number of channels, and conv2 has {inplanes} in "
+            f"and {outplanes} out; make them equal"
+        )
 
 
 def _drop_path(probability: float) -> nn.Module | None:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from .layers import build_attention
-from .layers.registry import LayerCfg
+from .layers.registry import LayerCfg, parse_cfg
 from .options import check_choice
 
 Plugin = Mapping[str, Any]
@@ -70,6 +70,7 @@ def _build_plugin(plugin: Plugin, channels: int) -> tuple[str, nn.Module]:
     from mmcv.cnn import build_plugin_layer
 
     cfg = dict(plugin["cfg"])
+    parse_cfg("plugins", cfg, {})  # refuses an unknown name
     postfix = cfg.pop("postfix", plugin.get("postfix", ""))
     try:
         return build_plugin_layer(cfg, in_channels=channels, postfix=postfix)

@@ -2,9 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from torch import nn
 
 from .blocks import BottleneckResBlock, ResBlock
+from .options import nearest
+from .weights import load_weights
+
+# MMEngine's, and what ``load_weights`` takes beside the source.
+PRETRAINED_KEYS = {
+    *("type", "checkpoint", "prefix", "map_location"),
+    *("allow_partial", "adapt", "reverse_channels"),
+}
+
+
+def init_network(
+    network: nn.Module,
+    init_cfg: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
+    zero_init_residual: bool,
+) -> None:
+    """Give every parameter its first value, then do what MMEngine's ``init_cfg`` says.
+
+    Raises:
+        CheckpointError: a checkpoint cannot be read, or does not match.
+        ValueError: ``'Pretrained'`` with a key that it does not have.
+    """
+    reset_parameters(network, zero_init_residual)
+    configs: Any = init_cfg if isinstance(init_cfg, list | tuple) else [init_cfg]
+    for config in configs:
+        if config is None:
+            continue
+        if config["type"] == "Pretrained":
+            load_pretrained(network, config)
+        else:
+            from mmengine.model import initialize
+
+            initialize(network, config)
+    network.is_init = True  # type: ignore[assignment]  # MMEngine: leave the values alone
+
+
+def load_pretrained(network: nn.Module, config: Mapping[str, Any]) -> None:
+    """Load the weights that ``dict(type='Pretrained', checkpoint=...)`` names."""
+    for key in config:
+        if key not in PRETRAINED_KEYS:
+            raise ValueError(
+                f"init_cfg: 'Pretrained' has no key '{key}'{nearest(key, PRETRAINED_KEYS)}"
+            )
+    if "checkpoint" not in config:
+        raise ValueError("init_cfg: 'Pretrained' needs a checkpoint")
+    load_weights(
+        network,
+        config["checkpoint"],
+        prefix=config.get("prefix"),
+        allow_partial=config.get("allow_partial", False),
+        adapt=config.get("adapt", ()),
+        reverse_channels=config.get("reverse_channels", False),
+    )
 
 
 def reset_parameters(network: nn.Module, zero_init_residual: bool) -> None:

@@ -129,18 +129,59 @@ def resolve_width(
     return tuple(planes), max(1, round(base_channels * factors[0]))
 
 
+def resolve_conv_channels(
+    conv_channels: Sequence[Sequence[Sequence[int]]] | None,
+    kinds: Sequence[str],
+    stage_blocks: Sequence[int],
+) -> tuple[tuple[tuple[int, ...], ...] | None, ...]:
+    """Output channels of each convolution of each block of each stage; None: as width says.
+
+    >>> resolve_conv_channels([[(24, 32), (16, 32)]], ["basic"], [2])
+    (((24, 32), (16, 32)),)
+    >>> resolve_conv_channels([[(24, 32), (16, 48)]], ["basic"], [2])
+    Traceback (most recent call last):
+        ...
+    ValueError: conv_channels: the blocks of stage 0 end in 32, 48 channels; they must be the same
+    """
+    if conv_channels is None:
+        return (None,) * len(kinds)
+    if len(conv_channels) != len(kinds):
+        raise ValueError(f"conv_channels: {len(conv_channels)} entries for {len(kinds)} stages")
+    stages = []
+    for index, (blocks, kind, count) in enumerate(
+        zip(conv_channels, kinds, stage_blocks, strict=True)
+    ):
+        convs = 2 if kind == "basic" else 3
+        if len(blocks) != count or any(len(block) != convs for block in blocks):
+            raise ValueError(
+                f"conv_channels: stage {index} has {count} {kind} blocks; give {convs} numbers for "
+                f"each, got {blocks!r}"
+            )
+        stage = tuple(tuple(check_int("conv_channels", n) for n in block) for block in blocks)
+        outputs = list(dict.fromkeys(block[-1] for block in stage))
+        if len(outputs) > 1:
+            raise ValueError(
+                f"conv_channels: the blocks of stage {index} end in "
+                f"{', '.join(map(str, outputs))} channels; they must be the same"
+            )
+        stages.append(stage)
+    return tuple(stages)
+
+
 def resolve_dcn(
     dcn: Mapping[str, Any] | None,
     stage_with_dcn: Sequence[bool],
     kinds: Sequence[str],
 ) -> tuple[Mapping[str, Any] | None, ...]:
     """The deformable convolution of each stage."""
-    if dcn is None:
-        return (None,) * len(kinds)
     where = tuple_of(stage_with_dcn)
     if len(where) > len(kinds) and not any(where[len(kinds) :]):
         where = where[: len(kinds)]
-    chosen = per_stage("stage_with_dcn", where, len(kinds))
+    chosen = per_stage("stage_with_dcn", where if len(where) > 1 else where[0], len(kinds))
+    if dcn is None:
+        return (None,) * len(kinds)
+    if not isinstance(dcn, Mapping) or "type" not in dcn:
+        raise TypeError(f"dcn={dcn!r}: must be a dict as dict(type='DCNv2', deform_groups=1)")
     for index, (kind, has_dcn) in enumerate(zip(kinds, chosen, strict=True)):
         if check_bool("stage_with_dcn", has_dcn) and kind == "basic":
             raise ValueError(
@@ -154,8 +195,12 @@ def resolve_plugins(
     plugins: Sequence[Mapping[str, Any]] | None, num_stages: int
 ) -> tuple[tuple[Mapping[str, Any], ...], ...]:
     """The plugins of each stage."""
+    if not isinstance(plugins, list | tuple | None):
+        raise TypeError(f"plugins={plugins!r}: must be a list of dict(cfg=..., position=...)")
     chosen: list[list[Mapping[str, Any]]] = [[] for _ in range(num_stages)]
     for plugin in plugins or ():
+        if not isinstance(plugin, Mapping) or not isinstance(plugin.get("cfg"), Mapping):
+            raise TypeError(f"plugins: {plugin!r} is no dict(cfg=dict(type=...), position=...)")
         stages = plugin.get("stages")
         where = per_stage("plugins: stages", True if stages is None else stages, num_stages)
         for index, wanted in enumerate(where):
@@ -179,6 +224,9 @@ def drop_paths(rate: float, stage_blocks: Sequence[int]) -> tuple[tuple[float, .
 def resolve_init_cfg(pretrained: str | None, init_cfg: Any) -> Any:
     """One way to say how parameters begin, from two."""
     if pretrained is None:
+        for cfg in init_cfg if isinstance(init_cfg, list | tuple) else [init_cfg]:
+            if cfg is not None and not (isinstance(cfg, Mapping) and "type" in cfg):
+                raise TypeError(f"init_cfg={cfg!r}: must be a dict with 'type', or a list of them")
         return init_cfg
     if init_cfg is not None:
         raise ValueError("pretrained and init_cfg say the same; give init_cfg alone")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from .init import reset_parameters
-from .layers import run_layers
+from .init import init_network, reset_parameters
+from .layers import AntiAlias, run_layers
 from .layers.norm import has_statistics
 from .layers.registry import LayerCfg
 from .network_options import (
     STEM_STRIDE,
     drop_paths,
+    resolve_conv_channels,
     resolve_dcn,
     resolve_depth,
     resolve_init_cfg,
@@ -25,8 +27,8 @@ from .network_options import (
 from .options import check_bool, check_cfg, check_int, per_stage, refuse_unknown_options
 from .shortcut import Pooling
 from .stages import Shared, Stage, block_dilations, build_stage
-from .stem import build_stem
-from .weights import load_weights, rename_keys
+from .stem import StemPool, build_stem
+from .weights import Adaptation, build_from_checkpoint, rename_keys
 
 
 class FlexResNet(nn.Module):
@@ -59,7 +61,8 @@ class FlexResNet(nn.Module):
         with_cp: recompute each block in the backward pass, to save memory.
         zero_init_residual: a block begins as its shortcut (arXiv 1706.02677).
         pretrained: old form of ``init_cfg=dict(type='Pretrained', checkpoint=pretrained)``.
-        init_cfg: MMEngine's; None is He's normal initialisation.
+        init_cfg: MMEngine's; None is He's normal initialisation. ``'Pretrained'`` takes what
+            ``load_weights`` takes, as ``dict(type='Pretrained', checkpoint=..., adapt=...)``.
         groups, base_width: ResNeXt's (arXiv 1611.05431); with one group, Wide ResNet's width.
         multi_grid: the dilation of each block of the last stage (arXiv 1706.05587).
         contract_dilation: a dilated stage's first block has half the dilation.
@@ -74,9 +77,18 @@ class FlexResNet(nn.Module):
         block*: ``'basic'`` or ``'bottleneck'``, in place of the depth's.
         output_stride: 8, 16 or 32: short for strides and dilations that reach it.
         attention*: ``'SE'`` (arXiv 1709.01507), ``'ECA'`` (arXiv 1910.03151), or a dict with more.
-        anti_alias: blur before subsampling (arXiv 1904.11486).
+        anti_alias: ``'blur'`` or True: blur before subsampling (arXiv 1904.11486). ``'average'``:
+            subsample by averaging.
         drop_path_rate: stochastic depth of the last block, growing from 0 at the first (arXiv
             1603.09382).
+        stem_kernel_size: of the stem's one convolution, in pixels.
+        deep_stem_channels: of the deep stem's first two convolutions; None is half of the stem's.
+            (24, 32) is the tiered stem.
+        stem_pool: ``'max'``, ``'average'``, or ``'conv'``: a strided convolution and a norm.
+        reduce_first: a block's first convolution has this many times fewer channels (SENet-154).
+        down_kernel_size: of the shortcuts' convolution where it downsamples.
+        conv_channels: of each convolution of each block of each stage, for pruned networks, in
+            place of what ``width`` gives: ``[[(64, 64, 256), ...], ...]``.
 
     Attributes:
         out_channels: channels of each output.
@@ -136,8 +148,14 @@ class FlexResNet(nn.Module):
         block: str | Sequence[str] | None = None,
         output_stride: int | None = None,
         attention: LayerCfg | None | Sequence[LayerCfg | None] = None,
-        anti_alias: bool = False,
+        anti_alias: AntiAlias = False,
         drop_path_rate: float = 0.0,
+        stem_kernel_size: int = 7,
+        deep_stem_channels: Sequence[int] | None = None,
+        stem_pool: StemPool = "max",
+        reduce_first: int = 1,
+        down_kernel_size: int = 1,
+        conv_channels: Sequence[Sequence[Sequence[int]]] | None = None,
     ) -> None:
         super().__init__()
         kinds, stage_blocks = resolve_depth(depth, num_stages, stage_blocks, block)
@@ -158,7 +176,10 @@ class FlexResNet(nn.Module):
             in_channels,
             stem_channels,
             deep_stem=check_bool("deep_stem", deep_stem),
-            anti_alias=check_bool("anti_alias", anti_alias),
+            deep_stem_channels=deep_stem_channels,
+            kernel_size=stem_kernel_size,
+            pool=stem_pool,
+            anti_alias=anti_alias,
             conv_cfg=conv_cfg,
             norm_cfg=norm_cfg,
             act_cfg=act_cfg,
@@ -178,6 +199,8 @@ class FlexResNet(nn.Module):
             norm_cfg=norm_cfg,
             act_cfg=act_cfg,
             with_cp=with_cp,
+            reduce_first=reduce_first,
+            down_kernel_size=down_kernel_size,
         )
         each = {
             "kernel_size": per_stage("kernel_size", kernel_size, num_stages),
@@ -191,6 +214,7 @@ class FlexResNet(nn.Module):
             "dcn": resolve_dcn(dcn, stage_with_dcn, kinds),
             "plugins": resolve_plugins(plugins, num_stages),
             "drop_paths": drop_paths(drop_path_rate, stage_blocks),
+            "conv_channels": resolve_conv_channels(conv_channels, kinds, stage_blocks),
         }
         inplanes, out_stride = stem_channels, STEM_STRIDE
         channels_and_strides = []
@@ -214,6 +238,48 @@ class FlexResNet(nn.Module):
 
         reset_parameters(self, self.zero_init_residual)
         self.train()
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        source: str | Path | Mapping[str, Any],
+        *,
+        prefix: str | None = None,
+        allow_partial: bool = False,
+        adapt: Iterable[Adaptation] = (),
+        reverse_channels: bool = False,
+        **options: Any,
+    ) -> FlexResNet:
+        """The network that a checkpoint is of, with its weights.
+
+        Depth, width, stem, groups and block options are read off the weights; ``style`` from their
+        family (caffe's for Detectron2's and Caffe2's bottlenecks without groups). Weights do not
+        show strides, dilations, ``anti_alias``, activations, a norm's eps and groups: ``timm://``
+        and ``hf-hub:`` tell those; else the defaults are taken.
+
+        Args:
+            source, prefix, allow_partial, adapt, reverse_channels: as in ``load_weights``.
+            options: of ``FlexResNet``, before what is read off, as ``out_indices=(1, 2, 3)``.
+
+        Raises:
+            CheckpointError: unreadable, or of no ResNet that ``FlexResNet`` can be.
+            ValueError, TypeError: a wrong option.
+
+        Example:
+            >>> state = FlexResNet(50, width=0.5, groups=32).state_dict()
+            >>> net = FlexResNet.from_checkpoint(state, out_indices=(3,))
+            >>> net.depth, net.out_channels
+            (50, (1024,))
+        """
+        return build_from_checkpoint(
+            cls,
+            source,
+            prefix=prefix,
+            allow_partial=allow_partial,
+            adapt=adapt,
+            reverse_channels=reverse_channels,
+            options=options,
+        )
 
     @property
     def stages(self) -> list[nn.Module]:
@@ -260,18 +326,7 @@ class FlexResNet(nn.Module):
         Raises:
             CheckpointError: the checkpoint cannot be read, or does not match.
         """
-        configs = self.init_cfg if isinstance(self.init_cfg, list | tuple) else [self.init_cfg]
-        reset_parameters(self, self.zero_init_residual)
-        for config in configs:
-            if config is None:
-                continue
-            if config["type"] == "Pretrained":
-                load_weights(self, config["checkpoint"], prefix=config.get("prefix"))
-            else:
-                from mmengine.model import initialize
-
-                initialize(self, config)
-        self.is_init = True
+        init_network(self, self.init_cfg, self.zero_init_residual)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         rename_keys(state_dict, prefix)

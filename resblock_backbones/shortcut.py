@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from .layers import ConvNxN, build_norm
+from .layers import ConvNxN, average_down, build_norm
 from .layers.registry import LayerCfg
 from .options import check_bool, check_choice, check_int
 
@@ -25,6 +25,7 @@ def build_shortcut(
     dilation: int,
     pooling: Pooling,
     avg_down: bool,
+    down_kernel_size: int,
     bias: bool,
     conv_cfg: LayerCfg | None,
     norm_cfg: LayerCfg | None,
@@ -44,7 +45,8 @@ def build_shortcut(
         )
     if not residual:
         return None
-    _check_size(residual, kernel_size, padding)
+    _check_size("kernel_size", residual, kernel_size, padding)
+    _check_size("down_kernel_size", residual, down_kernel_size, True)
     if residual == "identity":
         _check_identity(inplanes, outplanes, stride, pooling or avg_down)
         return nn.Identity()
@@ -58,13 +60,19 @@ def build_shortcut(
             )
         return pool
     if avg_down:
-        pool = _average_down(stride)
+        pool = average_down(stride)
     projection: dict[str, Any] = {"bias": bias, "conv_cfg": conv_cfg}
     layers = [] if pool is None else [pool]
     layers += [
         # A 1x1 kernel has one tap, so the dilation is only told, not used: as the post prints it.
         ConvNxN(
-            inplanes, outplanes, 1, stride if pool is None else 1, True, dilation, **projection
+            inplanes,
+            outplanes,
+            1 if stride == 1 or pool is not None else down_kernel_size,
+            stride if pool is None else 1,
+            True,
+            dilation,
+            **projection,
         ),
         build_norm(norm_cfg, outplanes, bn_momentum),
     ]
@@ -76,17 +84,11 @@ def _pool(pooling: Pooling, kernel_size: int, stride: int) -> nn.Module:
     return pool_type(kernel_size, stride=stride, padding=kernel_size // 2)
 
 
-def _average_down(stride: int) -> nn.Module:
-    if stride == 1:
-        return nn.Identity()  # keeps the numbering of the layers behind it
-    return nn.AvgPool2d(stride, stride=stride, ceil_mode=True, count_include_pad=False)
-
-
-def _check_size(residual: Residual, kernel_size: int, padding: bool) -> None:
-    check_int("kernel_size", kernel_size)
+def _check_size(name: str, residual: Residual, kernel_size: int, padding: bool) -> None:
+    check_int(name, kernel_size)
     if kernel_size % 2 == 0:
         raise ValueError(
-            f"kernel_size={kernel_size}: with an even kernel the main path and the shortcut "
+            f"{name}={kernel_size}: with an even kernel the main path and the shortcut "
             f"(residual={residual!r}) differ in size; give an odd one, or residual=False"
         )
     if not check_bool("padding", padding) and kernel_size > 1:

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from .blocks import BottleneckResBlock, ResBlock
+from .layers import AntiAlias
 from .layers.registry import LayerCfg
 from .options import check_choice, check_int
 from .shortcut import Pooling, Residual
@@ -46,10 +47,13 @@ class Stage:
     dcn: Mapping[str, Any] | None
     plugins: tuple[Mapping[str, Any], ...]
     drop_paths: tuple[float, ...]
+    conv_channels: tuple[tuple[int, ...], ...] | None = None
 
     @property
     def outplanes(self) -> int:
         """Channels of the stage's output."""
+        if self.conv_channels is not None:
+            return self.conv_channels[0][-1]
         return self.planes * BLOCKS[self.block].expansion
 
 
@@ -62,11 +66,13 @@ class Shared:
     base_width: int | None
     style: str
     avg_down: bool
-    anti_alias: bool
+    anti_alias: AntiAlias
     conv_cfg: LayerCfg | None
     norm_cfg: LayerCfg | None
     act_cfg: LayerCfg | None
     with_cp: bool
+    reduce_first: int = 1
+    down_kernel_size: int = 1
 
 
 def build_stage(stage: Stage, shared: Shared) -> nn.Sequential:
@@ -90,6 +96,8 @@ def build_stage(stage: Stage, shared: Shared) -> nn.Sequential:
             "norm_cfg": shared.norm_cfg,
             "act_cfg": shared.act_cfg,
             "anti_alias": shared.anti_alias,
+            "down_kernel_size": shared.down_kernel_size,
+            "midplanes": _midplanes(stage, index, shared),
             "attention": stage.attention,
             "drop_path": stage.drop_paths[index],
             "plugins": stage.plugins,
@@ -105,7 +113,6 @@ def build_stage(stage: Stage, shared: Shared) -> nn.Sequential:
             # As MMDetection and MMSegmentation have it; a ResBlock by itself dilates both.
             blocks.append(ResBlock(inplanes, stage.outplanes, conv2_dilation=1, **options))
         else:
-            options["midplanes"] = _midplanes(stage.planes, shared)
             options["style"] = shared.style
             options["dcn"] = stage.dcn
             blocks.append(BottleneckResBlock(inplanes, stage.outplanes, **options))
@@ -132,6 +139,8 @@ def block_dilations(
         ((2, 4, 4), (1, 2, 4))
     """
     if multi_grid is not None:
+        if not isinstance(multi_grid, list | tuple):
+            raise TypeError(f"multi_grid={multi_grid!r}: must be a list, one value per block")
         if len(multi_grid) != blocks:
             raise ValueError(
                 f"multi_grid={tuple(multi_grid)}: {len(multi_grid)} values for the {blocks} blocks "
@@ -146,7 +155,24 @@ def _residual(inplanes: int, outplanes: int, stride: int) -> Residual:
     return "identity" if stride == 1 and inplanes == outplanes else "projection"
 
 
-def _midplanes(planes: int, shared: Shared) -> int:
+def _midplanes(stage: Stage, block: int, shared: Shared) -> int | tuple[int, int]:
+    """Channels between the convolutions of a block of the stage."""
+    if stage.conv_channels is not None:
+        inner = stage.conv_channels[block][:-1]
+        return inner[0] if stage.block == "basic" else (inner[0], inner[1])
+    if stage.block == "basic":
+        return _reduced(stage.planes, shared.reduce_first)
+    middle = _bottleneck_width(stage.planes, shared)
+    return _reduced(middle, shared.reduce_first), middle
+
+
+def _reduced(planes: int, reduce_first: int) -> int:
+    if planes % check_int("reduce_first", reduce_first):
+        raise ValueError(f"reduce_first={reduce_first}: does not divide {planes} channels")
+    return planes // reduce_first
+
+
+def _bottleneck_width(planes: int, shared: Shared) -> int:
     """Channels in the middle of a bottleneck (ResNeXt, arXiv 1611.05431)."""
     base_width = shared.base_width
     if base_width is None:

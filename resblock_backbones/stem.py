@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from torch import nn
 
-from .layers import BlurPool, build_act, build_norm
+from .layers import AntiAlias, average_down, build_act, build_anti_alias, build_norm
 from .layers.conv import build_conv
 from .layers.registry import LayerCfg
-from .options import check_int
+from .options import check_choice, check_int
+
+StemPool = Literal["max", "average", "conv"]
 
 
 def build_stem(
@@ -17,7 +20,10 @@ def build_stem(
     stem_channels: int,
     *,
     deep_stem: bool = False,
-    anti_alias: bool = False,
+    deep_stem_channels: Sequence[int] | None = None,
+    kernel_size: int = 7,
+    pool: StemPool = "max",
+    anti_alias: AntiAlias = False,
     conv_cfg: LayerCfg | None = None,
     norm_cfg: LayerCfg | None = None,
     act_cfg: LayerCfg | None = None,
@@ -29,15 +35,19 @@ def build_stem(
         in_channels: of the picture.
         stem_channels: of the stem's output.
         deep_stem: three 3x3 convolutions (ResNet-C, arXiv 1812.01187) in place of the 7x7 one.
-        anti_alias: blur before subsampling in the pooling (arXiv 1904.11486).
+        deep_stem_channels: of the first two of them; None is half of ``stem_channels``.
+        kernel_size: of the one convolution, in pixels.
+        pool: ``'max'``, ``'average'``, or ``'conv'``: a strided 3x3 convolution, norm and
+            activation (ResNet-RS, arXiv 2103.07579).
+        anti_alias: subsample behind the pooling in place of its stride, as in ``ResBlock``.
         conv_cfg, norm_cfg, act_cfg, bn_momentum: as in ``ResBlock``.
 
     Returns:
-        ``conv1 bn1 relu maxpool`` or ``stem maxpool``; ``(N, in_channels, H, W)`` becomes
-        ``(N, stem_channels, ceil(H / 4), ceil(W / 4))``.
+        ``conv1 bn1 relu maxpool`` or ``stem maxpool``, whatever the pooling is;
+        ``(N, in_channels, H, W)`` becomes ``(N, stem_channels, ceil(H / 4), ceil(W / 4))``.
 
     Raises:
-        ValueError: a size below 1, or a deep stem with an odd number of channels.
+        ValueError: a size below 1, an even kernel, or a deep stem with an odd number of channels.
 
     Example:
         >>> list(build_stem(3, 64)), list(build_stem(3, 64, deep_stem=True))
@@ -46,8 +56,8 @@ def build_stem(
     check_int("in_channels", in_channels)
     check_int("stem_channels", stem_channels)
 
-    def conv_norm_act(inplanes: int, outplanes: int, kernel_size: int, stride: int) -> list[Any]:
-        conv = build_conv(
+    def conv(inplanes: int, outplanes: int, kernel_size: int, stride: int) -> nn.Module:
+        return build_conv(
             conv_cfg,
             inplanes,
             outplanes,
@@ -56,21 +66,47 @@ def build_stem(
             padding=kernel_size // 2,
             bias=False,
         )
-        return [conv, build_norm(norm_cfg, outplanes, bn_momentum), build_act(act_cfg)]
+
+    def norm_act(planes: int) -> list[nn.Module]:
+        return [build_norm(norm_cfg, planes, bn_momentum), build_act(act_cfg)]
 
     if deep_stem:
+        first, second = _deep_channels(stem_channels, deep_stem_channels)
+        layers = [conv(in_channels, first, 3, 2), *norm_act(first)]
+        layers += [conv(first, second, 3, 1), *norm_act(second)]
+        layers += [conv(second, stem_channels, 3, 1), *norm_act(stem_channels)]
+        stem: dict[str, nn.Module] = {"stem": nn.Sequential(*layers)}
+    else:
+        if check_int("stem_kernel_size", kernel_size) % 2 == 0:
+            raise ValueError(f"stem_kernel_size={kernel_size}: is even; give an odd one")
+        layers = [conv(in_channels, stem_channels, kernel_size, 2), *norm_act(stem_channels)]
+        stem = dict(zip(("conv1", "bn1", "relu"), layers, strict=True))
+
+    check_choice("stem_pool", pool, ["max", "average", "conv"])
+    subsample = build_anti_alias(anti_alias, stem_channels, 2)
+    stride = 1 if subsample else 2
+    if pool == "average":
+        pooling = [average_down(2)]
+    elif pool == "max":
+        pooling = [nn.MaxPool2d(3, stride=stride, padding=1)]
+    else:
+        pooling = [conv(stem_channels, stem_channels, 3, stride)]
+    if subsample and pool != "average":
+        pooling.append(subsample)
+    if pool == "conv":
+        pooling += norm_act(stem_channels)
+    stem["maxpool"] = pooling[0] if len(pooling) == 1 else nn.Sequential(*pooling)
+    return stem
+
+
+def _deep_channels(stem_channels: int, first_two: Any) -> tuple[int, int]:
+    if first_two is None:
         if stem_channels % 2:
             raise ValueError(
                 f"deep_stem=True: stem_channels={stem_channels} is odd; give an even one"
             )
-        half = stem_channels // 2
-        layers = conv_norm_act(in_channels, half, 3, 2)
-        layers += conv_norm_act(half, half, 3, 1)
-        layers += conv_norm_act(half, stem_channels, 3, 1)
-        stem: dict[str, nn.Module] = {"stem": nn.Sequential(*layers)}
-    else:
-        layers = conv_norm_act(in_channels, stem_channels, 7, 2)
-        stem = dict(zip(("conv1", "bn1", "relu"), layers, strict=True))
-    pool = nn.MaxPool2d(3, stride=1 if anti_alias else 2, padding=1)
-    stem["maxpool"] = nn.Sequential(pool, BlurPool(stem_channels)) if anti_alias else pool
-    return stem
+        return stem_channels // 2, stem_channels // 2
+    if not isinstance(first_two, list | tuple) or len(first_two) != 2:
+        raise ValueError(f"deep_stem_channels={first_two!r}: must be two numbers")
+    first, second = (check_int("deep_stem_channels", channels) for channels in first_two)
+    return first, second

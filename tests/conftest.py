@@ -1,6 +1,31 @@
 """What all tests share."""
 
+from collections import Counter
+
+import pytest
 import torch
 
 # Tests run in several processes at once: one thread each is faster than a fight over the cores.
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def tally(record_property):
+    """Count how many of a family were found equal; all tests' counts are printed at the end."""
+
+    def count(family: str, equal: int, total: int) -> None:
+        record_property("tally", (family, equal, total))
+
+    return count
+
+
+def pytest_terminal_summary(terminalreporter):
+    equal, total = Counter(), Counter()
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for name, value in report.user_properties:
+                if name == "tally" and report.when == "call":
+                    equal[value[0]] += value[1]
+                    total[value[0]] += value[2]
+    for family, count in total.items():
+        terminalreporter.write_line(f"{family}: {equal[family]} of {count} equal")

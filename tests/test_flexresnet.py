@@ -208,6 +208,18 @@ def test_the_last_norm_of_each_block_starts_at_zero_unless_told_otherwise():
     [
         ({"depth": 20}, ValueError, "depth=20: must be one of 18, 34, 50, 101, 152"),
         ({"depth": "50"}, TypeError, "depth='50'"),
+        ({"depth": 50, "dcn": "DCN"}, TypeError, "dcn='DCN': must be a dict"),
+        ({"plugins": 3}, TypeError, "plugins=3: must be a list"),
+        ({"plugins": [3]}, TypeError, "plugins: 3 is no dict"),
+        (
+            {"plugins": [{"cfg": {"type": "ContextBlok"}, "position": "after_conv2"}]},
+            ValueError,
+            "plugins: no layer is called 'ContextBlok'.*did you mean 'ContextBlock'",
+        ),
+        ({"multi_grid": 3}, TypeError, "multi_grid=3: must be a list"),
+        ({"init_cfg": 3}, TypeError, "init_cfg=3: must be a dict with 'type'"),
+        ({"bn_momentum": 2.0}, ValueError, "bn_momentum=2.0"),
+        ({"stage_with_dcn": (False, True)}, ValueError, "stage_with_dcn.*2 values for 4 stages"),
         ({"depth": None}, ValueError, "give a depth, or stage_blocks and block"),
         ({"dpeth": 50}, TypeError, "no option 'dpeth'; did you mean 'depth'"),
         ({"num_stages": 5}, ValueError, "num_stages=5"),

@@ -11,6 +11,28 @@ from ..options import check_int, check_number
 from .registry import LayerCfg, build, parse_cfg
 
 
+def squeezed_channels(channels: int, ratio: float, divisor: int) -> int:
+    """Channels of the hidden layer of squeeze and excitation.
+
+    >>> squeezed_channels(64, 1 / 16, 8), squeezed_channels(256, 1 / 4, 8)
+    (8, 64)
+    """
+    check_number("ratio", ratio, 0, 1, low_open=True)
+    wanted = channels * ratio
+    hidden = max(divisor, int(wanted + divisor / 2) // divisor * divisor)
+    return hidden + divisor if hidden < 0.9 * wanted else hidden
+
+
+def eca_kernel_size(channels: int) -> int:
+    """Taps of efficient channel attention over so many channels (arXiv 1910.03151, equation 12).
+
+    >>> eca_kernel_size(64), eca_kernel_size(2048)
+    (3, 7)
+    """
+    nearly = int(abs(math.log2(channels) + 1) / 2)
+    return max(nearly if nearly % 2 else nearly + 1, 3)
+
+
 class SqueezeExcitation(nn.Module):
     """Scale each channel of ``(N, C, H, W)`` by a small network of all means (arXiv 1709.01507).
 
@@ -26,11 +48,7 @@ class SqueezeExcitation(nn.Module):
 
     def __init__(self, channels: int, *, ratio: float = 1 / 16, divisor: int = 8) -> None:
         super().__init__()
-        check_number("ratio", ratio, 0, 1, low_open=True)
-        wanted = channels * ratio
-        hidden = max(divisor, int(wanted + divisor / 2) // divisor * divisor)
-        if hidden < 0.9 * wanted:
-            hidden += divisor
+        hidden = squeezed_channels(channels, ratio, divisor)
         self.fc1 = nn.Conv2d(channels, hidden, 1)
         self.act = nn.ReLU(inplace=True)
         self.fc2 = nn.Conv2d(hidden, channels, 1)
@@ -52,9 +70,7 @@ class EfficientChannelAttention(nn.Module):
 
     def __init__(self, channels: int, *, kernel_size: int | None = None) -> None:
         super().__init__()
-        if kernel_size is None:
-            nearly = int(abs(math.log2(channels) + 1) / 2)
-            kernel_size = max(nearly if nearly % 2 else nearly + 1, 3)
+        kernel_size = eca_kernel_size(channels) if kernel_size is None else kernel_size
         check_int("kernel_size", kernel_size)
         self.conv = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ..options import check_choice, check_int
+
+AntiAlias = bool | Literal["blur", "average"]
 
 
 class BlurPool(nn.Module):
@@ -15,7 +21,7 @@ class BlurPool(nn.Module):
     Args:
         channels: C.
         stride: step, in pixels.
-        kernel_size: taps of the filter.
+        kernel_size: taps of the filter; odd.
 
     Example:
         >>> tuple(BlurPool(4)(torch.zeros(1, 4, 9, 8)).shape)
@@ -27,8 +33,9 @@ class BlurPool(nn.Module):
     def __init__(self, channels: int, stride: int = 2, kernel_size: int = 3) -> None:
         super().__init__()
         self.channels, self.stride = channels, stride
-        self.padding = (stride - 1 + kernel_size - 1) // 2
-        taps = torch.ones(1, dtype=torch.float64)
+        self.padding = kernel_size // 2  # with odd kernels the size is ceil(H / stride)
+        # On the CPU also when the network is built without memory, on the meta device.
+        taps = torch.ones(1, dtype=torch.float64, device="cpu")
         for _ in range(kernel_size - 1):
             taps = F.pad(taps, (0, 1)) + F.pad(taps, (1, 0))
         kernel = torch.outer(taps, taps) / taps.sum() ** 2
@@ -39,3 +46,40 @@ class BlurPool(nn.Module):
         x = F.pad(x, (self.padding,) * 4, mode="reflect")
         kernel = self.kernel.to(x.dtype).expand(self.channels, 1, -1, -1)
         return F.conv2d(x, kernel, stride=self.stride, groups=self.channels)
+
+
+def average_down(stride: int) -> nn.Module:
+    """Average over ``stride x stride`` pixels of ``(N, C, H, W)``; a cut-off border counts too.
+
+    Example:
+        >>> tuple(average_down(2)(torch.zeros(1, 4, 9, 8)).shape)
+        (1, 4, 5, 4)
+    """
+    if stride == 1:
+        return nn.Identity()  # keeps the numbering of the layers behind it
+    return nn.AvgPool2d(stride, stride=stride, ceil_mode=True, count_include_pad=False)
+
+
+def build_anti_alias(anti_alias: AntiAlias, channels: int, stride: int) -> nn.Module | None:
+    """What subsamples behind a layer in place of that layer's stride.
+
+    Args:
+        anti_alias: True or ``'blur'``: blur first (arXiv 1904.11486). ``'average'``: the mean of
+            ``stride x stride`` pixels. False: nothing.
+        channels: of the layer's output.
+        stride: of the layer, in pixels.
+
+    Returns:
+        None where the layer has to subsample itself, or there is nothing to subsample.
+
+    Raises:
+        ValueError: another ``anti_alias``.
+
+    Example:
+        >>> build_anti_alias("average", 8, 2).stride, build_anti_alias(True, 8, 1)
+        (2, None)
+    """
+    check_choice("anti_alias", anti_alias, [False, True, "blur", "average"])
+    if not anti_alias or check_int("stride", stride) == 1:
+        return None
+    return average_down(stride) if anti_alias == "average" else BlurPool(channels, stride)

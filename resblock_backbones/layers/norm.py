@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
+from ..options import check_number
 from .registry import LayerCfg, build, parse_cfg
 
 NORMS: dict[str, type[nn.Module]] = {
@@ -42,6 +43,8 @@ def build_norm(cfg: LayerCfg | None, channels: int, momentum: float | None = 0.1
         >>> build_norm("BN", 64, momentum=0.01).momentum
         0.01
     """
+    if momentum is not None:
+        check_number("bn_momentum", momentum, 0, 1)
     norm_type, arguments = parse_cfg("norm_cfg", "BN" if cfg is None else cfg, NORMS)
     requires_grad = arguments.pop("requires_grad", True)
     arguments.setdefault("eps", 1e-5)

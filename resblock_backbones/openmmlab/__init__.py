@@ -1,12 +1,25 @@
 """FlexResNet in MMEngine, MMDetection and MMSegmentation."""
 
+import importlib.util
+from typing import Any
+
 from . import ops
 
 ops.install()  # before anything that imports mmcv.ops
 
-from . import checkpoint, hooks  # noqa: E402
-from .registry import BACKBONES  # noqa: E402
+if importlib.util.find_spec("mmengine") is not None:
+    from . import checkpoint, hooks
+    from .registry import BACKBONES
 
-checkpoint.install()
+    checkpoint.install()
 
-__all__ = ["BACKBONES", "hooks"]
+    __all__ = ["BACKBONES", "hooks"]
+else:
+    # Without it `python -m resblock_backbones.openmmlab` still says what is missing.
+    def __getattr__(name: str) -> Any:
+        if name in ("BACKBONES", "hooks"):
+            raise ImportError(
+                f"{name} needs MMEngine, which is not installed: "
+                "pip install 'resblock_backbones[onedl]'"
+            )
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -58,7 +58,10 @@ def link_channels(cfg: Part) -> list[str]:
     changes: list[str] = []
     for where, model, backbone in _flexible_models(cfg):
         link = _Link(where, changes)
-        seen = link.neck(model.get("neck"), backbone.out_channels)
+        seen: Features = backbone.out_channels
+        if "backbone_cfg" in model["backbone"]:
+            seen = link.branches(model["backbone"], backbone.out_channels)
+        seen = link.neck(model.get("neck"), seen)
         for name, part in model.items():
             if name == "roi_head" and isinstance(part, MutableMapping):
                 link.roi_head(part, seen, model["backbone"])
@@ -111,14 +114,29 @@ class _Link:
 
     def set(self, part: Part, path: str, key: str, value: Any) -> None:
         before = part[key]
-        after = list(value) if isinstance(value, Sequence) else value
-        if (list(before) if isinstance(before, Sequence) else before) == after:
+        after = value
+        if isinstance(value, Sequence):  # some necks take a tuple, and no list
+            after = tuple(value) if isinstance(before, tuple) else list(value)
+        if before == after:
             return
         part[key] = after
         line = f"{self.where}{path}.{key}: {before} -> {after} (follows the backbone)"
         self.changes.append(line)
 
-    def neck(self, neck: Any, channels: Sequence[int]) -> Features:
+    def branches(self, outer: Part, channels: Sequence[int]) -> Features:
+        """Set the channels of a backbone that has a branch around another one (`backbone_cfg`)."""
+        if _kind(outer) == "ICNet" and len(channels) == 4:
+            self.set(outer, "backbone", "layer_channels", [channels[1], channels[3]])
+        if _kind(outer) != "BiSeNetV1" or len(channels) != 4:
+            return []
+        context = channels[1:]
+        self.set(outer, "backbone", "context_channels", context)
+        # Both paths are concatenated to as many channels as the second of these.
+        spatial = [*outer["spatial_channels"][:-1], context[1] - context[0]]
+        self.set(outer, "backbone", "spatial_channels", spatial)
+        return [outer["out_channels"], context[0], context[0]]
+
+    def neck(self, neck: Any, channels: Features) -> Features:
         """Set the neck's input channels; returns what the heads see behind it."""
         several = isinstance(neck, Sequence)
         first = neck[0] if several and neck else neck
@@ -233,9 +251,11 @@ def _flexible_models(cfg: Part) -> Iterator[tuple[str, Part, FlexResNet]]:
 
 
 def _walk(model: Part, where: str) -> Iterator[tuple[str, Part, FlexResNet]]:
-    backbone = model.get("backbone")
+    backbone, path = model.get("backbone"), f"{where}backbone"
+    if isinstance(backbone, Mapping) and "backbone_cfg" in backbone:
+        backbone, path = backbone["backbone_cfg"], f"{path}.backbone_cfg"
     if isinstance(backbone, Mapping) and _is_flexible(backbone):
-        yield where, model, _on_meta(backbone, f"{where}backbone")
+        yield where, model, _on_meta(backbone, path)
     for name, part in model.items():
         if isinstance(part, MutableMapping) and name != "backbone":
             yield from _walk(part, f"{where}{name}.")

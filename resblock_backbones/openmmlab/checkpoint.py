@@ -1,71 +1,51 @@
-"""Load checkpoints of the MM family without ever running what is in them.
+"""Make MMEngine load checkpoints without ever running what is in them.
 
-A checkpoint is a pickle, and a pickle can call any function. PyTorch's `weights_only=True` refuses
-all but tensors, and so refuses MMEngine's own files too: they hold the history of the losses, a
-few numbers of numpy's, and the methods of a scheduler. Those get harmless stand-ins here (see
-`checkpoint_types`). Nothing falls back to ordinary unpickling.
+MMEngine's own files hold more than tensors: the history of the losses, a few numbers of numpy's,
+the methods of a scheduler. PyTorch's `weights_only=True` refuses those; here they have harmless
+stand-ins (see `checkpoint_types`), and nothing falls back to ordinary unpickling.
 """
 
 from __future__ import annotations
 
-import contextlib
+import io
 import os
-import pickle
-import re
-import zipfile
-from collections.abc import Callable
-from pathlib import Path
 from typing import IO, Any
 from urllib.error import URLError
-from urllib.parse import urlparse
 
 import torch
 from mmengine.dist import get_dist_info
+from mmengine.fileio import get_file_backend
 from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
+from .. import weights
+from ..weights.read import download
+from ..weights.safe_load import MapLocation, safe_load
 from .checkpoint_types import STAND_INS, without_stand_ins
 from .errors import CheckpointError
 from .whole_files import save_whole_files
 
-MapLocation = str | torch.device | Callable | dict | None
-
 
 def load(file: str | os.PathLike[str] | IO[bytes], map_location: MapLocation = None) -> Any:
-    """Load a checkpoint; like `torch.load`, and never runs what is in it.
+    """Load a checkpoint of MMEngine's with all that is in it, and never run any of it.
 
     Args:
         file: the checkpoint, or an open file.
         map_location: as in `torch.load`.
 
     Raises:
-        CheckpointError: the file is not there, is no checkpoint, is cut off, or holds something
-            that is not data; the message names the file, and what it asks for.
+        CheckpointError: as by `weights.safe_load`, and a mistake that the tools tell in one line.
 
     >>> load("epoch_12.pth")
     Traceback (most recent call last):
         ...
     resblock_backbones.openmmlab.errors.CheckpointError: epoch_12.pth: there is no such file
     """
-    name = str(file) if isinstance(file, str | os.PathLike) else "the checkpoint"
-    if isinstance(file, str | os.PathLike) and not Path(file).is_file():
-        is_folder = Path(file).is_dir()
-        raise CheckpointError(
-            f"{name}: {'this is a folder' if is_folder else 'there is no such file'}"
-        )
     try:
-        with torch.serialization.safe_globals(STAND_INS):
-            loaded = torch.load(file, map_location=map_location, weights_only=True)
-        return _only_data(without_stand_ins(loaded))
-    except CheckpointError as error:
-        raise CheckpointError(f"{name}: {error}") from error
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(f"{name}: {_refusal(error, file)}") from error
-    except torch.OutOfMemoryError:
-        raise
-    except (RuntimeError, EOFError, KeyError, ValueError, TypeError, IndexError, OSError) as error:
-        # What torch says about a broken file depends on where it is broken.
-        raise CheckpointError(f"{name}: {_broken(file)}") from error
+        loaded = safe_load(file, map_location, stand_ins=STAND_INS, unwrap=without_stand_ins)
+    except weights.CheckpointError as error:
+        raise CheckpointError(str(error)) from error
+    return _only_data(loaded)
 
 
 def load_from_local(filename: str, map_location: MapLocation = None) -> Any:
@@ -80,19 +60,25 @@ def load_from_http(
     progress: bool = True,
 ) -> Any:
     """MMEngine's loader of `http(s)://`, by `load`; the file is kept in PyTorch's cache."""
-    folder = Path(model_dir or Path(torch.hub.get_dir()) / "checkpoints")
-    kept = folder / Path(urlparse(filename).path).name
     rank, processes = get_dist_info()
-    if rank == 0 and not kept.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            # Writes under a temporary name, then renames.
-            torch.hub.download_url_to_file(filename, str(kept), progress=progress)
-        except (URLError, OSError) as error:
-            raise CheckpointError(f"{filename}: cannot be downloaded: {error}") from error
-    if processes > 1:
-        torch.distributed.barrier()
+    try:
+        if rank == 0:
+            download(filename, model_dir, progress=progress)
+        if processes > 1:
+            torch.distributed.barrier()
+        kept = download(filename, model_dir, progress=False)
+    except (URLError, OSError) as error:
+        raise CheckpointError(f"{filename}: cannot be downloaded: {error}") from error
     return load(kept, map_location)
+
+
+def load_from_storage(
+    filename: str, map_location: MapLocation = None, backend: str = "petrel"
+) -> Any:
+    """MMEngine's loader of `s3://` and `petrel://`, by `load`."""
+    storage = get_file_backend(filename, backend_args={"backend": backend})
+    with io.BytesIO(storage.get(filename)) as opened:
+        return load(opened, map_location)
 
 
 def install() -> None:
@@ -100,6 +86,9 @@ def install() -> None:
     CheckpointLoader.register_scheme(prefixes="", loader=load_from_local, force=True)
     CheckpointLoader.register_scheme(
         prefixes=["http://", "https://"], loader=load_from_http, force=True
+    )
+    CheckpointLoader.register_scheme(
+        prefixes=[r"(\S+\:)?s3://", r"(\S+\:)?petrel://"], loader=load_from_storage, force=True
     )
     # The loaders of `torchvision://`, `open-mmlab://`, ... call these by name.
     mmengine_checkpoint.load_from_http = load_from_http
@@ -121,31 +110,3 @@ def _only_data(checkpoint: Any) -> Any:
     if isinstance(meta, dict):
         meta.pop("config", None)
     return checkpoint
-
-
-def _refusal(error: pickle.UnpicklingError, file: Any) -> str:
-    asks_for = re.search(r"GLOBAL ([\w.]+)", str(error)) or re.search(
-        r"(?:function|new object for.* got|allowlisted.* got) (.+?)(?:\n|$)", str(error)
-    )
-    if asks_for is None:
-        return _broken(file)
-    return (
-        f"refused, because it asks for {asks_for[1]}, which is not data: loading it could run "
-        "code; save the state_dict alone where you made it"
-    )
-
-
-def _broken(file: Any) -> str:
-    """Why a file that is no checkpoint is none, as well as its bytes tell."""
-    if not isinstance(file, str | os.PathLike):
-        return "cut off, damaged, or no PyTorch checkpoint"
-    with contextlib.suppress(OSError):
-        with open(file, "rb") as opened:  # noqa: PTH123 (str and PathLike alike)
-            begin = opened.read(4)
-        if not begin:
-            return "the file is empty"
-        if begin[:2] == b"PK" and not zipfile.is_zipfile(file):
-            return "the file is cut off"
-        if begin[:2] != b"PK" and begin[:1] != b"\x80":
-            return f"no PyTorch checkpoint (it begins with {begin!r})"
-    return "the file is damaged, or no PyTorch checkpoint"

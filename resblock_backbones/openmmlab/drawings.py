@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..whole_files import write_whole
 from .report import History
-from .whole_files import write_whole
 
 MARGIN, HEADER = 8, 22
 BACKGROUND, INK = (255, 255, 255), (40, 40, 40)

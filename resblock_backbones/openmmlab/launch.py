@@ -129,6 +129,8 @@ def _draw_pictures(cfg: Config, show: bool, show_dir: str | None, wait_time: flo
     if hook is None:
         raise ConfigError("--show, --show-dir: the config has no default_hooks.visualization")
     hook.update(draw=True, show=show, wait_time=wait_time)
+    if cfg.get("default_scope") == "mmseg":
+        hook.interval = 1  # it would draw every 50th picture only, in tests too
     if show_dir and cfg.get("default_scope") == "mmdet":
         hook.test_out_dir = show_dir  # inside <work dir>/<time>/, as in MMDetection
     elif show_dir:

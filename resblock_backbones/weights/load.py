@@ -4,51 +4,23 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .keys import rename_key
-from .read import CheckpointError, read_checkpoint
+from .adapt import Adaptation, adapt_tensors, check_adapt, reverse_first_conv
+from .backbone import INSIDE, Backbone, find_backbone
+from .errors import CheckpointError
+from .report import LoadReport
+from .sources import open_source
 
 logger = logging.getLogger(__name__)
 
-# What training tools wrap a network's own tensors in, outermost first.
-CONTAINERS = ("state_dict", "model", "state_dict_ema")
-PREFIXES = ("module.", "_orig_mod.", "backbone.")
 # Layers that ImageNet checkpoints do not have: they begin with their own first values.
 ADDED_LAYERS = re.compile(r"^layer\d+\.\d+\.(?:conv2\.conv_offset\.|(?!conv|bn|residual\.))")
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """What became of each tensor.
-
-    Attributes:
-        matched: names of the network's tensors that were loaded.
-        missing: names of the network's tensors that the checkpoint lacks.
-        unexpected: names in the checkpoint that the network lacks.
-        reshaped: names in both, of different shapes.
-    """
-
-    matched: tuple[str, ...]
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-    reshaped: tuple[str, ...]
-
-    def __str__(self) -> str:
-        total = len(self.matched) + len(self.missing) + len(self.reshaped)
-        text = f"{len(self.matched)} of {total} tensors matched"
-        for label in ("missing", "reshaped", "unexpected"):
-            names = getattr(self, label)
-            if names:
-                more = ", ..." if len(names) > 3 else ""
-                text += f"; {len(names)} {label} ({', '.join(names[:3])}{more})"
-        return text
 
 
 def load_weights(
@@ -57,67 +29,129 @@ def load_weights(
     *,
     prefix: str | None = None,
     allow_partial: bool = False,
+    adapt: Iterable[Adaptation] = (),
+    reverse_channels: bool = False,
 ) -> LoadReport:
     """Load a checkpoint into a backbone; on an error the backbone stays as it was.
 
+    The names may be torchvision's, timm's, MMDetection's, MMPretrain's, MMSegmentation's,
+    Detectron2's, Caffe2's or this project's, in a whole detector, wrapped or compiled.
+
     Args:
         model: a ``FlexResNet``.
-        source: a file, a URL, ``torchvision://...``, or a state dict. Whole detectors will do.
-        prefix: of the backbone's names in the checkpoint; None looks for the usual ones.
+        source: a file (``.pth .pt .safetensors .pkl``), a URL, a state dict, or a name with a
+            scheme: ``torchvision://resnet50``, ``timm://resnet50d.ra2_in1k``,
+            ``hf-hub:timm/resnet50.a1_in1k``, ``open-mmlab://...``.
+        prefix: of the backbone's names in the checkpoint; None looks for it.
         allow_partial: load what matches, and leave the rest of the backbone as it is.
+        adapt: what may be changed so that the weights fit, each told in the log:
+            ``'in_channels'``: the first convolution, for pictures of other channels.
+            ``'kernel_size'``: kernels, cropped to the centre or set into zeros.
+            ``'width'``: the leading channels are kept, for a narrower network.
+        reverse_channels: turn the first convolution's input channels round, for weights of BGR
+            pictures (Caffe, Detectron2) in a network for RGB ones.
 
     Returns:
         What matched. Only layers that no classifier has (plugins, attention, deformable
         convolutions' offsets) may be missing without ``allow_partial``.
 
     Raises:
-        CheckpointError: unreadable, or less than the whole backbone matched.
+        CheckpointError: unreadable, less than the whole backbone matched, or the checkpoint's
+            stages hold tensors that the backbone has no place for.
+        ValueError: an unknown adaptation.
 
     Example:
         >>> from resblock_backbones import FlexResNet
         >>> print(load_weights(FlexResNet(18), FlexResNet(18).state_dict()))
         120 of 120 tensors matched
     """
-    name = "the state dict" if isinstance(source, Mapping) else str(source)
-    found = _backbone_tensors(
-        source if isinstance(source, Mapping) else read_checkpoint(source), prefix
+    adaptations = check_adapt(adapt)
+    opened = open_source(source)
+    backbone = find_backbone(opened.content, opened.name, prefix)
+    tensors, report = match(
+        model, backbone, opened.name, allow_partial, adaptations, reverse_channels
     )
-    own = model.state_dict()
-    # Counters of batches are younger than many checkpoints, and nothing in a backbone reads them.
-    wanted = {key for key in own if key in found or not key.endswith("num_batches_tracked")}
-    matched = {key for key in wanted & found.keys() if own[key].shape == found[key].shape}
-    report = LoadReport(
-        matched=tuple(sorted(matched)),
-        missing=tuple(sorted(wanted - found.keys())),
-        unexpected=tuple(sorted(found.keys() - own.keys())),
-        reshaped=tuple(sorted((wanted & found.keys()) - matched)),
-    )
-    needed = [key for key in report.missing if not ADDED_LAYERS.match(key)]
-    if not matched or ((needed or report.reshaped) and not allow_partial):
-        hint = "" if not matched else ", or pass allow_partial=True"
-        raise CheckpointError(
-            f"{name}: does not match this backbone: {report}; check depth, width, stem and block "
-            f"options{hint}"
-        )
     with torch.no_grad():
-        model.load_state_dict({key: found[key] for key in matched}, strict=False)
+        model.load_state_dict(tensors, strict=False)
     model.is_init = True  # type: ignore[assignment]  # MMEngine: leave the values alone
-    logger.info("%s: %s", name, report)
     return report
 
 
-def _backbone_tensors(checkpoint: Mapping[str, Any], prefix: str | None) -> dict[str, Tensor]:
-    for container in CONTAINERS:
-        if isinstance(checkpoint.get(container), Mapping):
-            checkpoint = checkpoint[container]
-            break
-    tensors = {str(key): value for key, value in checkpoint.items() if isinstance(value, Tensor)}
-    for known in (prefix,) if prefix else PREFIXES:
-        dotted = known.rstrip(".") + "."
-        if any(key.startswith(dotted) for key in tensors):
-            tensors = {
-                key.removeprefix(dotted): value
-                for key, value in tensors.items()
-                if key.startswith(dotted)
-            }
-    return {rename_key(key): value for key, value in tensors.items()}
+def match(
+    model: nn.Module,
+    backbone: Backbone,
+    name: str,
+    allow_partial: bool,
+    adapt: Collection[Adaptation],
+    reverse_channels: bool,
+) -> tuple[dict[str, Tensor], LoadReport]:
+    """The tensors that are to be loaded, and the report; nothing is loaded yet.
+
+    Args:
+        model: the network; its tensors' shapes are all that is asked of it.
+        backbone: what was found in the checkpoint.
+        name: of the checkpoint, for messages.
+        allow_partial, adapt, reverse_channels: as in :func:`load_weights`.
+
+    Raises:
+        CheckpointError: it does not fit.
+    """
+    own = model.state_dict()
+    found: dict[str, Tensor] = backbone.tensors
+    turned: tuple[str, ...] = ()
+    if reverse_channels:
+        found, turned = reverse_first_conv(found)
+    found, adapted = adapt_tensors(found, model, adapt)
+    # Counters of batches are younger than many checkpoints, and nothing in a backbone reads them.
+    wanted = {key for key in own if key in found or not key.endswith("num_batches_tracked")}
+    matched = {key for key in wanted & found.keys() if own[key].shape == found[key].shape}
+    left_over = found.keys() - own.keys()
+    report = LoadReport(
+        matched=tuple(sorted(matched)),
+        missing=tuple(sorted(wanted - found.keys())),
+        unexpected=tuple(sorted([*left_over, *backbone.classifier, *backbone.others])),
+        reshaped=tuple(sorted((wanted & found.keys()) - matched)),
+        adapted=turned + adapted,
+        dialect=backbone.dialect.name,
+    )
+    _judge(
+        report, [key for key in left_over if _has_place(key, own)], found, own, name, allow_partial
+    )
+    for what in report.adapted:
+        logger.info("%s: %s", name, what)
+    logger.info("%s (%s): %s", name, report.dialect, report)
+    if backbone.dialect.channel_order == "BGR" and not reverse_channels:
+        logger.info("%s: weights of this family expect BGR pictures, from 0 to 255", name)
+    return {key: found[key] for key in sorted(matched)}, report
+
+
+def _judge(
+    report: LoadReport,
+    strange: list[str],
+    found: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
+    name: str,
+    allow_partial: bool,
+) -> None:
+    needed = [key for key in report.missing if not ADDED_LAYERS.match(key)]
+    if report.matched and (allow_partial or not (needed or strange or report.reshaped)):
+        return
+    message = f"{name}: does not match this backbone: {report}"
+    if report.reshaped:
+        key = report.reshaped[0]
+        message += f"; {key} is {tuple(found[key].shape)} there, {tuple(own[key].shape)} here"
+    if strange and not (needed or report.reshaped):
+        message += f"; the backbone has no place for {sorted(strange)[0]}"
+    message += "; check depth, width, stem and block options"
+    if report.matched:
+        message += ", or pass allow_partial=True"
+        message += " or adapt=('in_channels', 'kernel_size', 'width')" if report.reshaped else ""
+    raise CheckpointError(message)
+
+
+def _has_place(key: str, own: Mapping[str, Tensor]) -> bool:
+    """Whether a tensor that the network lacks is of a part that it has: its stem, its stages."""
+    if not INSIDE.match(key) or key.endswith("num_batches_tracked"):
+        return False
+    part = key.split(".")[0]
+    return not part.startswith("layer") or any(name.startswith(part + ".") for name in own)

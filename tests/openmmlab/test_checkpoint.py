@@ -1,44 +1,142 @@
 """A checkpoint is data: MMEngine's own load, and nothing in a file is ever run."""
 
+import builtins
+import os
 import pickle
+import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.optim import OptimWrapper
+from mmengine.optim.scheduler import OneCycleLR
 from mmengine.runner import CheckpointLoader
 
-from resblock_backbones import CheckpointError
+from resblock_backbones import CheckpointError, FlexResNet, load_weights
+
+
+def load(path):
+    return CheckpointLoader.load_checkpoint(str(path), logger="silent")
+
+
+def what_mmengine_saves():
+    """A checkpoint with one of everything that MMEngine writes beside plain values."""
+    net = FlexResNet(18, width=0.25)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.1)
+    schedule = OneCycleLR(OptimWrapper(optimizer), eta_max=0.1, total_steps=4)
+    return {
+        "state_dict": {f"backbone.{name}": value for name, value in net.state_dict().items()},
+        "message_hub": {
+            "log_scalars": {"train/loss": HistoryBuffer([0.5, 0.25], [1, 1])},
+            "runtime_info": {"best_score": np.float64(0.5), "classes": ("cat", "dog")},
+        },
+        "meta": {"epoch": 3, "times": np.arange(4), "names": np.array(["a", "bc"])},
+        "optimizer": optimizer.state_dict(),
+        "param_schedulers": [schedule.state_dict()],
+    }
 
 
 def test_what_mmengine_writes_is_loaded(tmp_path):
-    history = HistoryBuffer([0.5, 0.25], [1, 1])
-    content = {
-        "state_dict": {"weight": torch.arange(3.0)},
-        "message_hub": {"log_scalars": {"train/loss": history}, "seed": np.float64(0.5)},
-        "meta": {"epoch": 3, "times": np.arange(4)},
-    }
-    torch.save(content, tmp_path / "epoch_3.pth")
-    loaded = CheckpointLoader.load_checkpoint(str(tmp_path / "epoch_3.pth"), logger="silent")
-    assert torch.equal(loaded["state_dict"]["weight"], torch.arange(3.0))
+    saved = what_mmengine_saves()
+    torch.save(saved, tmp_path / "epoch_3.pth")
+    loaded = load(tmp_path / "epoch_3.pth")
+    assert all(
+        torch.equal(value, loaded["state_dict"][name])
+        for name, value in saved["state_dict"].items()
+    )
     assert loaded["meta"]["epoch"] == 3 and list(loaded["meta"]["times"]) == [0, 1, 2, 3]
+    assert loaded["meta"]["names"].tolist() == ["a", "bc"]
+    assert loaded["message_hub"]["runtime_info"] == saved["message_hub"]["runtime_info"]
     again = loaded["message_hub"]["log_scalars"]["train/loss"]
     assert isinstance(again, HistoryBuffer) and again.data[0].tolist() == [0.5, 0.25]
+    assert again.mean(2) == pytest.approx(0.375)
+    assert loaded["param_schedulers"] == saved["param_schedulers"]
 
 
-class RunsCode:
+def test_a_backbone_takes_its_weights_from_such_a_checkpoint(tmp_path):
+    saved = what_mmengine_saves()
+    torch.save(saved, tmp_path / "epoch_3.pth")
+    net = FlexResNet(18, width=0.25)
+    assert load_weights(net, tmp_path / "epoch_3.pth").missing == ()
+    assert torch.equal(net.conv1.weight, saved["state_dict"]["backbone.conv1.weight"])
+
+
+class Calls:
+    """Pickled as a call of a function."""
+
+    def __init__(self, function, *arguments):
+        self.call = (function, arguments)
+
     def __reduce__(self):
-        return (print, ("this must never be printed",))
+        return self.call
 
 
-@pytest.mark.parametrize("how", ["torch", "pickle"])
-def test_a_file_that_would_run_code_is_refused_and_nothing_runs(tmp_path, capfd, how):
-    path = tmp_path / "evil.pth"
-    content = {"state_dict": {"weight": torch.zeros(1)}, "meta": RunsCode()}
-    if how == "torch":
-        torch.save(content, path)
+COMMAND = "open('ran', 'w').close()"
+
+# What a file may try -> (a name that the message has to tell, the object or the pickle itself).
+ATTACKS = {
+    "builtin": ("exec", Calls(exec, COMMAND)),
+    "shell": (f"{os.system.__module__}.system", Calls(os.system, "touch ran")),
+    "open": ("io.open", Calls(open, "ran", "w")),
+    "path": ("pathlib", Calls(Path.touch, Path("ran"))),
+    "getattr of a module": ("__import__", Calls(getattr, Calls(builtins.__import__, "os"), "x")),
+    "getattr of what is allowed": ("__init__", Calls(getattr, HistoryBuffer, "__init__")),
+    "array of objects": ("array of 'O8'", np.array([Calls(exec, COMMAND)], dtype=object)),
+    "old instruction": ("posix.system", b"\x80\x02(S'touch ran'\niposix\nsystem\n."),
+    "new protocol": ("exec", pickle.dumps(Calls(exec, COMMAND), protocol=4)),
+    "text protocol": ("exec", pickle.dumps(Calls(exec, COMMAND), protocol=0)),
+}
+
+
+@pytest.fixture(params=ATTACKS)
+def crafted(request, tmp_path, monkeypatch):
+    """A checkpoint that tries to write the file `ran`, and what its refusal has to name."""
+    monkeypatch.chdir(tmp_path)
+    name, attack = ATTACKS[request.param]
+    path = tmp_path / "crafted.pth"
+    if isinstance(attack, bytes):
+        path.write_bytes(attack)
     else:
-        path.write_bytes(pickle.dumps(content["meta"], protocol=2))
-    with pytest.raises(CheckpointError, match="evil.pth"):
-        CheckpointLoader.load_checkpoint(str(path), logger="silent")
-    assert "never" not in "".join(capfd.readouterr())
+        torch.save(what_mmengine_saves() | {"hidden": [attack]}, path)
+    return path, name
+
+
+@pytest.mark.parametrize("how", ["by MMEngine", "into a backbone", "by init_cfg"])
+def test_a_file_that_would_run_code_is_refused_by_name_and_nothing_runs(crafted, how):
+    path, name = crafted
+    with pytest.raises(CheckpointError, match="crafted.pth") as caught:
+        if how == "by MMEngine":
+            load(path)
+        elif how == "into a backbone":
+            load_weights(FlexResNet(18, width=0.25), path)
+        else:
+            init_cfg = {"type": "Pretrained", "checkpoint": str(path)}
+            FlexResNet(18, width=0.25, init_cfg=init_cfg).init_weights()
+    assert not Path("ran").exists()
+    assert name in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_program_is_told_from_a_checkpoint(tmp_path):
+    torch.jit.script(torch.nn.ReLU()).save(tmp_path / "program.pth")
+    with pytest.raises(CheckpointError, match=r"program.pth: a TorchScript program"):
+        load(tmp_path / "program.pth")
+
+
+def test_a_damaged_file_is_loaded_or_refused_and_nothing_else(tmp_path):
+    torch.save(what_mmengine_saves() | {"state_dict": {"a": torch.ones(3)}}, tmp_path / "a.pth")
+    whole, seed = (tmp_path / "a.pth").read_bytes(), 3
+    dice = random.Random(seed)
+    refused = 0
+    for _ in range(200):
+        damaged = bytearray(whole)
+        for _ in range(dice.randint(1, 4)):
+            damaged[dice.randrange(len(damaged))] = dice.randrange(256)
+        (tmp_path / "damaged.pth").write_bytes(damaged)
+        try:
+            load(tmp_path / "damaged.pth")
+        except CheckpointError as error:
+            assert "damaged.pth" in str(error), seed
+            refused += 1
+    assert refused > 20, seed

@@ -1,7 +1,10 @@
 """The tools as a person uses them: a run from end to end, and one line for each mistake."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,6 +63,37 @@ def test_a_run_is_trained_resumed_and_tested(shapes, capfd):
     arguments = [str(CONFIG), "run/epoch_2.pth", "--work-dir", "test", "--out", "test/found.pkl"]
     assert run_test([*arguments, "--show-dir", "drawn", *options(**changed)]) == 0
     assert Path("test/found.pkl").is_file() and list(Path("test").rglob("drawn/*.png"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"depth": 34},
+        {"depthwise": True},
+        {"spatial_separable": True, "kernel_size": 5},
+        {"width": 0.25},
+        {"pool_on_residual_downsample": "maxpool"},
+    ],
+    ids=str,
+)
+def test_another_backbone_trains_with_its_options_alone_changed(tmp_path, monkeypatch, change):
+    monkeypatch.chdir(tmp_path)
+    make_shapes(Path("data/shapes"), train=40, val=1, progress=False)
+    changed = SHORT | {f"model__backbone__{name}": value for name, value in change.items()}
+    changed |= {"train_cfg__max_epochs": 5, "train_cfg__val_interval": 5, "randomness__seed": 0}
+    tool = CONFIG.parents[2] / "tools/train.py"
+    # A process of its own: MMEngine's visualizer writes to the folder of the first run in one.
+    subprocess.run(
+        [sys.executable, tool, CONFIG, "--work-dir", "run", *options(**changed)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+    )
+    (scalars,) = Path("run").rglob("scalars.json")
+    steps = [json.loads(line) for line in scalars.read_text().splitlines()]
+    losses = [step["loss"] for step in steps if "loss" in step]
+    assert len(losses) == 50
+    assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
 
 
 def refused(capfd, arguments, command=run_train):
@@ -123,3 +157,33 @@ def test_checkpoints_that_are_none_are_told(shapes, capfd):
     assert "text.pth" in refused(capfd, [CONFIG, "text.pth"], run_test)
     torch.save({"state_dict": {"other": torch.zeros(1)}}, "other.pth")
     assert "other.pth" in refused(capfd, [CONFIG, "other.pth"], run_test)
+
+
+class RunsCode:
+    def __reduce__(self):
+        return (exec, ("open('ran', 'w').close()",))
+
+
+def test_a_checkpoint_that_would_run_code_is_refused_by_both_tools(shapes, capfd):
+    crafted = {"state_dict": {"backbone.conv1.weight": torch.zeros(1)}, "meta": RunsCode()}
+    Path("run").mkdir()
+    for file in ("crafted.pth", "run/epoch_1.pth"):
+        torch.save(crafted, file)
+    for line in (
+        refused(capfd, [CONFIG, "crafted.pth"], run_test),
+        refused(capfd, [CONFIG, "--work-dir", "new", "--resume", "crafted.pth"]),
+        refused(capfd, [CONFIG, "--work-dir", "new", *options(load_from="crafted.pth")]),
+        refused(capfd, [CONFIG, "--work-dir", "run", "--resume"]),
+    ):
+        assert "asks for exec" in line and "could run code" in line
+    assert not Path("ran").exists()
+
+
+def test_the_config_inside_a_checkpoint_is_not_run_on_resume(shapes):
+    assert run_train([str(CONFIG), "--work-dir", "run", *options(**SHORT)]) == 0
+    checkpoint = torch.load("run/epoch_1.pth", weights_only=False)
+    checkpoint["meta"]["config"] = "open('ran', 'w').close()"
+    torch.save(checkpoint, "run/epoch_1.pth")
+    longer = options(**SHORT | {"train_cfg__max_epochs": 2})
+    assert run_train([str(CONFIG), "--work-dir", "run", "--resume", *longer]) == 0
+    assert Path("run/epoch_2.pth").is_file() and not Path("ran").exists()

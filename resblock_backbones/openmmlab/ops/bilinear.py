@@ -1,11 +1,13 @@
 """Bilinear reading of feature maps at real-valued points, as RoIAlign defines it.
 
 A point more than one pixel outside the map reads 0; one closer than that reads the border.
+A map is a list of pixels with all their channels, so that one index reads them together.
 """
 
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -45,10 +47,38 @@ def corners(batch: Tensor, y: Tensor, x: Tensor, height: int, width: int) -> Cor
 
 
 def as_rows(maps: Tensor) -> Tensor:
-    """(B, C, H, W) as a list of pixels (B*H*W, C), so that one index reads all channels."""
+    """(B, C, H, W) as a list of pixels (B*H*W, C)."""
     return maps.permute(0, 2, 3, 1).reshape(-1, maps.shape[1])
 
 
 def as_maps(rows: Tensor, batch: int, height: int, width: int) -> Tensor:
     """The inverse of `as_rows`."""
-    return rows.view(batch, height, width, -1).permute(0, 3, 1, 2)
+    return rows.view(batch, height, width, rows.shape[1]).permute(0, 3, 1, 2)
+
+
+def weighted_sums(pixels: Tensor, rows: Tensor, weights: Tensor, starts: Tensor) -> Tensor:
+    """(N, C) sums of weighted pixels, without a copy of any pixel; differentiable.
+
+    Args:
+        pixels: (P, C).
+        rows, weights: (K,) which pixels, and times what, of all sums one after the other.
+        starts: (N,) where each sum begins in `rows`.
+    """
+    return F.embedding_bag(rows, pixels, starts, mode="sum", per_sample_weights=weights)
+
+
+def spread(grad: Tensor, batch: Tensor, y: Tensor, x: Tensor, shape: torch.Size) -> Tensor:
+    """Gradient of maps of `shape` (B, C, H, W) from that of points of which each has one channel.
+
+    Args:
+        grad, y, x: (R, C, *, *).
+        batch: which map, of a shape that broadcasts with them.
+    """
+    count, channels, height, width = shape
+    rows, weights = corners(batch, y, x, height, width)
+    # Every channel has its own points, so the pixel list has to be one of (pixel, channel).
+    channel = torch.arange(channels, device=grad.device)[:, None, None]
+    pixels = grad.new_zeros(count * height * width * channels)
+    for row, weight in zip(rows, weights, strict=True):
+        pixels.index_add_(0, (row * channels + channel).flatten(), (grad * weight).flatten())
+    return as_maps(pixels.view(-1, channels), count, height, width)

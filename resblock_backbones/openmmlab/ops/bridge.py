@@ -8,6 +8,7 @@ without any comparison of versions or paths.
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -79,17 +80,35 @@ def installed() -> bool:
     return any(isinstance(finder, OperatorFinder) for finder in sys.meta_path)
 
 
+def came_too_late() -> bool:
+    """Whether MMDetection or MMSegmentation has already looked for the operators in vain.
+
+    Their modules import `mmcv.ops` once, and keep a stand-in that raises where that fails.
+    """
+    users = ("mmdet.structures.mask", "mmdet.models", "mmseg.models")
+    return "mmcv.ops" not in sys.modules and any(name in sys.modules for name in users)
+
+
 def install() -> bool:
     """Offer `mmcv._ext` to whoever imports it from now on; calling it again changes nothing.
 
     Returns:
         Whether the offer stands: False when RESBLOCK_MMCV_OPS=off.
 
+    Warns:
+        UserWarning: MMDetection was imported first, and found no operators.
+
     >>> install() and install()
     True
     """
     if switched_off():
         return False
+    if came_too_late():
+        warnings.warn(
+            "mmdet or mmseg was imported before resblock_backbones and found no operators of MMCV; "
+            "put `import resblock_backbones` before them",
+            stacklevel=2,
+        )
     if not installed():
         sys.meta_path.append(OperatorFinder())
     return True

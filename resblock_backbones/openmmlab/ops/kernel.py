@@ -44,3 +44,15 @@ def in_working_dtype(*tensors: Tensor) -> tuple[Tensor, ...]:
     """`tensors` contiguous and in their common working dtype; no copy where they already are."""
     dtype = working_dtype(*tensors)
     return tuple(tensor.to(dtype).contiguous() for tensor in tensors)
+
+
+def hand_over(values: Tensor, filled: Tensor) -> None:
+    """`filled.copy_(values)`, but without a copy where `filled` can take the memory of `values`.
+
+    The outputs of a RoI operator are large, and copying them costs a tenth of computing them.
+    """
+    alike = filled.dtype == values.dtype and filled.shape == values.shape
+    if alike and values.is_contiguous() and not filled._is_view():
+        filled.data = values
+    else:
+        filled.copy_(values)

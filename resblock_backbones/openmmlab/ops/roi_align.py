@@ -6,8 +6,8 @@ import torch
 import torchvision
 from torch import Tensor
 
-from .bilinear import corners
-from .kernel import in_working_dtype
+from .bilinear import corners, spread
+from .kernel import hand_over, in_working_dtype
 
 MAX, AVERAGE = 0, 1
 
@@ -40,7 +40,7 @@ def roi_align_forward(
         pooled = torchvision.ops.roi_align(
             features, boxes, size, spatial_scale, sampling_ratio, aligned
         )
-        output.copy_(pooled)
+        hand_over(pooled, output)
         return
     grid = bin_grid(boxes, size, spatial_scale, sampling_ratio, aligned)
     best, best_y, best_x = largest_sample(features, boxes[:, 0].long(), grid)
@@ -76,9 +76,10 @@ def roi_align_backward(
             aligned,
         )
     else:
-        grad_features = largest_sample_backward(
-            grad, boxes[:, 0].long(), argmax_y.to(grad), argmax_x.to(grad), grad_input.shape
-        )
+        batch = boxes[:, 0].long()[:, None, None, None]
+        # Exactly -1 is MMCV's mark for "no winner".
+        grad = grad * (argmax_y != -1)
+        grad_features = spread(grad, batch, argmax_y.to(grad), argmax_x.to(grad), grad_input.shape)
     grad_input.add_(grad_features.to(grad_input.dtype))
 
 
@@ -146,19 +147,3 @@ def largest_sample(features: Tensor, batch: Tensor, grid: BinGrid) -> tuple[Tens
             best_x = torch.where(better, x, best_x)
     best = torch.where(best == -torch.inf, 0, best)
     return best.transpose(0, 1), best_y.transpose(0, 1), best_x.transpose(0, 1)
-
-
-def largest_sample_backward(
-    grad: Tensor, batch: Tensor, y: Tensor, x: Tensor, shape: torch.Size
-) -> Tensor:
-    """Send each bin's gradient (R, C, bins) to the four pixels around its winning point."""
-    count, channels, height, width = shape
-    rows, weights = corners(batch[:, None, None, None], y, x, height, width)
-    # Every channel has its own winner, so the pixel list has to be one of (pixel, channel).
-    channel = torch.arange(channels, device=grad.device)[:, None, None]
-    grad_pixels = grad.new_zeros(count * height * width * channels)
-    # Exactly -1 is MMCV's mark for "no winner".
-    grad = grad * (y != -1)
-    for row, weight in zip(rows, weights, strict=True):
-        grad_pixels.index_add_(0, (row * channels + channel).flatten(), (grad * weight).flatten())
-    return grad_pixels.view(count, height, width, channels).permute(0, 3, 1, 2)

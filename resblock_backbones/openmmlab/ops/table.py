@@ -10,12 +10,59 @@ from typing import Any
 import torch
 import torchvision
 
-from . import nms, roi_align
+from . import (
+    border_align,
+    box_overlap,
+    carafe,
+    deform_conv,
+    deform_roi_pool,
+    focal_loss,
+    line_nms,
+    masked_conv,
+    ms_deform_attn,
+    nms,
+    psa_mask,
+    roi_align,
+    roi_pool,
+    rotated_boxes,
+    soft_nms,
+)
 
 OPERATORS: dict[str, Callable[..., Any]] = {
+    "bbox_overlaps": box_overlap.bbox_overlaps,
+    "border_align_forward": border_align.border_align_forward,
+    "border_align_backward": border_align.border_align_backward,
+    "box_iou_rotated": rotated_boxes.box_iou_rotated,
+    "carafe_forward": carafe.carafe_forward,
+    "carafe_backward": carafe.carafe_backward,
+    "carafe_naive_forward": carafe.carafe_naive_forward,
+    "carafe_naive_backward": carafe.carafe_naive_backward,
+    "deform_conv_forward": deform_conv.deform_conv_forward,
+    "deform_conv_backward_input": deform_conv.deform_conv_backward_input,
+    "deform_conv_backward_parameters": deform_conv.deform_conv_backward_parameters,
+    "deform_roi_pool_forward": deform_roi_pool.deform_roi_pool_forward,
+    "deform_roi_pool_backward": deform_roi_pool.deform_roi_pool_backward,
+    "line_nms_forward": line_nms.line_nms_forward,
+    "masked_im2col_forward": masked_conv.masked_im2col_forward,
+    "masked_col2im_forward": masked_conv.masked_col2im_forward,
+    "modulated_deform_conv_forward": deform_conv.modulated_deform_conv_forward,
+    "modulated_deform_conv_backward": deform_conv.modulated_deform_conv_backward,
+    "ms_deform_attn_forward": ms_deform_attn.ms_deform_attn_forward,
+    "ms_deform_attn_backward": ms_deform_attn.ms_deform_attn_backward,
     "nms": nms.nms,
+    "nms_match": box_overlap.nms_match,
+    "nms_rotated": rotated_boxes.nms_rotated,
+    "psamask_forward": psa_mask.psamask_forward,
+    "psamask_backward": psa_mask.psamask_backward,
     "roi_align_forward": roi_align.roi_align_forward,
     "roi_align_backward": roi_align.roi_align_backward,
+    "roi_pool_forward": roi_pool.roi_pool_forward,
+    "roi_pool_backward": roi_pool.roi_pool_backward,
+    "sigmoid_focal_loss_forward": focal_loss.sigmoid_focal_loss_forward,
+    "sigmoid_focal_loss_backward": focal_loss.sigmoid_focal_loss_backward,
+    "softmax_focal_loss_forward": focal_loss.softmax_focal_loss_forward,
+    "softmax_focal_loss_backward": focal_loss.softmax_focal_loss_backward,
+    "softnms": soft_nms.softnms,
 }
 
 

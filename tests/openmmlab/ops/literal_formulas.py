@@ -88,3 +88,54 @@ def region_of_interest_align(
                         pooled = max(values) if mode == "max" else sum(values) / len(values)
                         output[r, channel, i, j] = pooled
     return output
+
+
+def read_with_zeros_around(plane: Tensor, y: float, x: float) -> float:
+    """The value at a real-valued point of an (H, W) plane that goes on as zeros on all sides."""
+    height, width = plane.shape
+    value = 0.0
+    for row in (math.floor(y), math.floor(y) + 1):
+        for column in (math.floor(x), math.floor(x) + 1):
+            if 0 <= row < height and 0 <= column < width:
+                value += (1 - abs(y - row)) * (1 - abs(x - column)) * float(plane[row, column])
+    return value
+
+
+def deformable_convolution(
+    features: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+    groups: int,
+    deform_groups: int,
+) -> Tensor:
+    """Sum over the kernel's points of weight times mask times the value at the moved point."""
+    batch, channels, height, width = features.shape
+    out_channels, channels_per_group, kernel_h, kernel_w = weight.shape
+    sizes = [
+        (size + 2 * padding[i] - dilation[i] * (weight.shape[2 + i] - 1) - 1) // stride[i] + 1
+        for i, size in enumerate((height, width))
+    ]
+    output = torch.zeros(batch, out_channels, *sizes, dtype=torch.float64)
+    for b, o, y, x in torch.cartesian_prod(*(torch.arange(n) for n in output.shape)).tolist():
+        value = float(bias[o])
+        first_channel = o // (out_channels // groups) * channels_per_group
+        for c in range(channels_per_group):
+            channel = first_channel + c
+            deform_group = channel // (channels // deform_groups)
+            for i in range(kernel_h):
+                for j in range(kernel_w):
+                    point = (deform_group * kernel_h + i) * kernel_w + j
+                    move_y, move_x = offset[b, 2 * point : 2 * point + 2, y, x].tolist()
+                    read = read_with_zeros_around(
+                        features[b, channel],
+                        y * stride[0] - padding[0] + i * dilation[0] + move_y,
+                        x * stride[1] - padding[1] + j * dilation[1] + move_x,
+                    )
+                    value += float(weight[o, c, i, j]) * float(mask[b, point, y, x]) * read
+        output[b, o, y, x] = value
+    return output

@@ -76,3 +76,18 @@ def test_layers_that_no_classifier_has_may_be_missing():
     state = FlexResNet(50, width=0.25).state_dict()
     report = load_weights(FlexResNet(50, width=0.25, attention="SE"), state)
     assert report.missing and all(".se." in name for name in report.missing)
+
+
+def test_init_cfg_takes_what_load_weights_takes():
+    state = FlexResNet(18, width=0.25).state_dict()
+    config = {"type": "Pretrained", "checkpoint": state, "adapt": ["in_channels"]}
+    net = FlexResNet(18, width=0.25, in_channels=1, init_cfg=config)
+    net.init_weights()
+    assert torch.equal(net.conv1.weight, state["conv1.weight"].sum(1, keepdim=True))
+    for wrong, message in (
+        ({"checkpiont": "a.pth"}, "no key 'checkpiont'; did you mean 'checkpoint'"),
+        ({}, "needs a checkpoint"),
+    ):
+        net = FlexResNet(18, width=0.25, init_cfg={"type": "Pretrained", **wrong})
+        with pytest.raises(ValueError, match=message):
+            net.init_weights()

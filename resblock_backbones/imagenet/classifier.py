@@ -1,0 +1,75 @@
+"""A backbone with the classifier that its checkpoint holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..resnet import FlexResNet
+from ..weights import Backbone, CheckpointError, find_backbone, open_source
+from ..weights.network import build_network
+from ..weights.sources import Source
+
+
+class ImageClassifier(nn.Module):
+    """``(N, 3, H, W)`` to ``(N, classes)``: last feature map, mean over its pixels, linear layer.
+
+    Args:
+        backbone: its last output is used.
+        fc: the linear layer.
+
+    Example:
+        >>> import torch
+        >>> net = ImageClassifier(FlexResNet(18, width=0.25), nn.Linear(128, 10)).eval()
+        >>> tuple(net(torch.zeros(2, 3, 64, 64)).shape)
+        (2, 10)
+    """
+
+    def __init__(self, backbone: FlexResNet, fc: nn.Linear) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.fc = fc
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.backbone(x)[-1].mean((2, 3)))
+
+    @classmethod
+    def from_checkpoint(
+        cls, source: str | Path | Mapping[str, Any], **options: Any
+    ) -> ImageClassifier:
+        """The classifier that a checkpoint is of; source and options as ``FlexResNet``'s.
+
+        Raises:
+            CheckpointError: as by ``FlexResNet.from_checkpoint``, or there is no linear layer.
+        """
+        opened = open_source(source)
+        return build_classifier(opened, find_backbone(opened.content, opened.name), options)
+
+
+def build_classifier(
+    opened: Source, backbone: Backbone, options: Mapping[str, Any]
+) -> ImageClassifier:
+    """The classifier of a backbone that was found.
+
+    Raises:
+        CheckpointError: the checkpoint has no linear layer, or one of another width.
+    """
+    weight, bias = (backbone.classifier.get(f"fc.{name}") for name in ("weight", "bias"))
+    if weight is None:
+        raise CheckpointError(
+            f"{opened.name}: holds no classifier (fc.weight), only a backbone; give weights that "
+            "were trained on ImageNet"
+        )
+    net = build_network(FlexResNet, opened, backbone, options=options)
+    weight = weight.flatten(1)  # some families write it as a 1x1 convolution
+    if weight.shape[1] != net.out_channels[-1]:
+        raise CheckpointError(
+            f"{opened.name}: its classifier takes {weight.shape[1]} channels, the backbone gives "
+            f"{net.out_channels[-1]}"
+        )
+    fc = nn.Linear(weight.shape[1], weight.shape[0], bias is not None, dtype=weight.dtype)
+    fc.load_state_dict({"weight": weight} | ({} if bias is None else {"bias": bias}))
+    return ImageClassifier(net, fc)

@@ -1,0 +1,138 @@
+"""Top-1 and Top-5 error on a folder of pictures with one subfolder per class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torchvision.datasets import ImageFolder
+
+from ..data.progress import Progress
+from .preprocessing import Transform
+
+
+class FolderError(ValueError):
+    """A folder of pictures is not there, or is not what the classifier needs."""
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Errors of one classifier, in percent.
+
+    Attributes:
+        name: of the classifier.
+        top1: pictures whose first guess is wrong.
+        top5: pictures whose first five guesses are all wrong.
+        pictures: how many there were.
+    """
+
+    name: str
+    top1: float
+    top5: float
+    pictures: int
+
+
+def evaluate(
+    name: str,
+    classifier: nn.Module,
+    folder: Path,
+    transform: Transform,
+    *,
+    classes: int,
+    batch_size: int = 64,
+    workers: int = 0,
+    device: str | torch.device = "cpu",
+    progress: bool = True,
+) -> Errors:
+    """Errors of a classifier on all pictures of a folder.
+
+    Args:
+        name: of the classifier.
+        classifier: ``(N, 3, H, W)`` to ``(N, classes)``.
+        folder: has one subfolder per class, in the order of the classes; one may be empty. A
+            folder with a ``val`` folder in it stands for that.
+        transform: from a picture to ``(3, H, W)``.
+        classes: how many the classifier knows.
+        batch_size: pictures at once.
+        workers: processes that read pictures.
+        device: where to compute.
+        progress: whether to show progress on stderr.
+
+    Raises:
+        FolderError: the folder is not there, has another number of classes, or no pictures; or a
+            picture cannot be read.
+    """
+    pictures = open_folder(folder, transform, classes)
+    loader = DataLoader(pictures, batch_size, num_workers=workers)
+    parameter = next(classifier.parameters())
+    classifier = classifier.to(device).eval()
+    wrong1 = wrong5 = 0
+    with torch.inference_mode(), Progress(total=len(loader), title=name, show=progress) as bar:
+        for batch, labels in _batches(loader):
+            logits = classifier(batch.to(device, parameter.dtype))
+            guesses = logits.topk(min(5, classes), dim=1).indices.cpu()
+            right = guesses == labels[:, None]
+            wrong1 += int((~right[:, 0]).sum())
+            wrong5 += int((~right.any(1)).sum())
+            bar.step()
+    count = len(pictures)
+    return Errors(name, 100 * wrong1 / count, 100 * wrong5 / count, count)
+
+
+def open_folder(folder: Path, transform: Transform | None, classes: int) -> ImageFolder:
+    """The pictures of a folder with one subfolder per class.
+
+    Raises:
+        FolderError: it is not there, has another number of classes, or no pictures.
+    """
+    folder = folder / "val" if (folder / "val").is_dir() else folder
+    if not folder.is_dir():
+        raise FolderError(f"{folder}: there is no such folder")
+    try:
+        pictures = ImageFolder(str(folder), transform, loader=_read, allow_empty=True)
+    except FileNotFoundError as error:
+        raise FolderError(f"{folder}: has no subfolders, one per class") from error
+    if len(pictures.classes) != classes:
+        raise FolderError(
+            f"{folder}: has {len(pictures.classes)} subfolders, the weights know {classes} "
+            "classes; give one subfolder per class, empty ones too"
+        )
+    if not pictures:
+        raise FolderError(f"{folder}: holds no pictures")
+    return pictures
+
+
+def error_table(rows: Iterable[Errors]) -> str:
+    """A table as the post has it.
+
+    >>> print(error_table([Errors("ResNet-18", 30.43, 10.76, 50000)]))
+    Name | Top-1 error | Top-5 error |
+    ---|---|---|
+    ResNet-18 | 30.43 | 10.76 |
+    """
+    lines = ["Name | Top-1 error | Top-5 error |", "---|---|---|"]
+    lines += [f"{row.name} | {row.top1:.2f} | {row.top5:.2f} |" for row in rows]
+    return "\n".join(lines)
+
+
+def _batches(loader: DataLoader) -> Iterator[tuple[Tensor, Tensor]]:
+    try:
+        yield from loader
+    except FolderError as error:
+        # What a worker raises comes with its whole traceback as text; its last line says it.
+        last = str(error).strip().splitlines()[-1]
+        raise FolderError(last.rpartition("FolderError: ")[2]) from error
+
+
+def _read(path: str) -> Any:
+    try:
+        with Image.open(path) as picture:
+            return picture.convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise FolderError(f"{path}: is no picture, or a broken one ({error})") from error

@@ -1,0 +1,135 @@
+"""Making weights fit a network of another shape, where that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..options import check_choice
+
+Adaptation = Literal["in_channels", "kernel_size", "width"]
+FIRST_CONVS = ("conv1.weight", "stem.0.weight")
+
+
+def check_adapt(adapt: Iterable[Any]) -> tuple[Adaptation, ...]:
+    """The adaptations asked for.
+
+    >>> check_adapt(["in_channel"])
+    Traceback (most recent call last):
+        ...
+    ValueError: adapt='in_channel': must be one of 'in_channels', 'kernel_size', 'width'; \
+did you mean 'in_channels'?
+    """
+    names = (adapt,) if isinstance(adapt, str) else tuple(adapt)
+    return tuple(check_choice("adapt", name, list(get_args(Adaptation))) for name in names)
+
+
+def adapt_tensors(
+    found: Mapping[str, Tensor], model: nn.Module, adapt: Collection[Adaptation]
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Tensors in the network's shapes, as far as the adaptations reach, and what was done.
+
+    Args:
+        found: tensors by the network's names.
+        model: the network.
+        adapt: ``'in_channels'``: the first convolution's kernels are summed into one channel, or
+            repeated over more, and scaled so that equal channels give the same response.
+            ``'kernel_size'``: kernels are cropped to their centre, or set into zeros, which leaves
+            their response as it is. ``'width'``: the leading channels are kept, of each group
+            where a bottleneck has groups.
+    """
+    fitted, done = dict(found), dict[str, list[str]]()
+    if not adapt:
+        return fitted, ()
+    for name, own in model.state_dict().items():
+        tensor = found.get(name)
+        if tensor is None or tensor.shape == own.shape or tensor.ndim != own.ndim:
+            continue
+        if "in_channels" in adapt and name in FIRST_CONVS:
+            tensor = _note(done, name, _other_in_channels(tensor, own.shape[1]), tensor)
+        if "kernel_size" in adapt and tensor.ndim > 2:
+            tensor = _note(done, name, _other_kernel(tensor, own.shape[2:]), tensor)
+        if "width" in adapt:
+            tensor = _note(
+                done, name, _leading_channels(tensor, own, _groups(name, found, model)), tensor
+            )
+        fitted[name] = tensor
+    return fitted, tuple(
+        f"{names[0]}: {what}" if len(names) == 1 else f"{len(names)} tensors: {what}"
+        for what, names in done.items()
+    )
+
+
+def reverse_first_conv(found: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The first convolution for pictures whose channels come in the other order (RGB, BGR)."""
+    name = next(name for name in FIRST_CONVS if name in found)
+    return {**found, name: found[name].flip(1)}, (f"{name}: input channels reversed",)
+
+
+def _note(
+    done: dict[str, list[str]], name: str, change: tuple[Tensor, str] | None, before: Tensor
+) -> Tensor:
+    if change is None:
+        return before
+    tensor, what = change
+    done.setdefault(what, []).append(name)
+    return tensor
+
+
+def _other_in_channels(tensor: Tensor, wanted: int) -> tuple[Tensor, str] | None:
+    channels = tensor.shape[1]
+    if channels == wanted:
+        return None
+    if wanted == 1:
+        return tensor.sum(1, keepdim=True), f"{channels} input channels summed into 1"
+    repeats = -(-wanted // channels)
+    repeated = tensor.repeat(1, repeats, 1, 1)[:, :wanted] * (channels / wanted)
+    return repeated, f"{channels} input channels repeated over {wanted}, scaled to the same sum"
+
+
+def _other_kernel(tensor: Tensor, wanted: torch.Size) -> tuple[Tensor, str] | None:
+    sizes = tensor.shape[2:]
+    margins = [new - old for old, new in zip(sizes, wanted, strict=True)]
+    if not any(margins) or any(margin % 2 for margin in margins):
+        return None
+    padding = [margin // 2 for margin in reversed(margins) for _ in range(2)]
+    how = "cropped to the centre" if min(margins) < 0 else "set into zeros"
+    text = "x".join(map(str, sizes)), "x".join(map(str, wanted))
+    return F.pad(tensor, padding), f"kernel {text[0]} to {text[1]}, {how}"
+
+
+def _leading_channels(
+    tensor: Tensor, own: Tensor, axis_groups: tuple[int, int]
+) -> tuple[Tensor, str] | None:
+    kept = tensor
+    for axis, (old, new) in enumerate(zip(tensor.shape[:2], own.shape[:2], strict=True)):
+        if new > old:
+            return None
+        if new == old:
+            continue
+        groups = axis_groups[axis]
+        if old % groups or new % groups:
+            return None
+        per_group = kept.unflatten(axis, (groups, old // groups))
+        kept = per_group.narrow(axis + 1, 0, new // groups).flatten(axis, axis + 1)
+    if kept is tensor:
+        return None
+    return kept, "sliced to the leading channels"
+
+
+def _groups(name: str, found: Mapping[str, Tensor], model: nn.Module) -> tuple[int, int]:
+    """The groups in which a tensor's outputs and inputs are ordered, inside a bottleneck."""
+    block_name, _, part = name.rpartition(".")[0].rpartition(".")
+    if part not in ("conv1", "bn1", "conv2", "bn2", "conv3") or not block_name:
+        return 1, 1
+    block = model.get_submodule(block_name)
+    middle, weight = getattr(block, "conv2", None), found.get(f"{block_name}.conv2.weight")
+    if not hasattr(block, "conv3") or not isinstance(middle, nn.Conv2d) or weight is None:
+        return 1, 1
+    # A depthwise convolution has no order to keep: each channel is its own group.
+    groups = 1 if weight.shape[1] == 1 else middle.groups
+    return (1, groups) if part == "conv3" else (groups, 1)

@@ -1,0 +1,77 @@
+"""Detectron2's names, and those of the Caffe2 files (MSRA's weights) that it starts from."""
+
+from __future__ import annotations
+
+import re
+
+from .dialect import Dialect
+from .rules import Rule
+
+
+def _stem(number: int, conv: str, norm: str) -> tuple[Rule, ...]:
+    return (
+        Rule(f"stem.conv{number}.norm.{{param}}", f"{norm}.{{param}}"),
+        Rule(f"stem.conv{number}.weight", f"{conv}.weight"),
+    )
+
+
+DETECTRON2 = Dialect(
+    name="detectron2",
+    anchor="res2.0.conv1.weight",
+    claims=lambda names: True,
+    plain_stem=_stem(1, "conv1", "bn1"),
+    # Its DeepLab stem.
+    deep_stem=(
+        *_stem(1, "stem.0", "stem.1"),
+        *_stem(2, "stem.3", "stem.4"),
+        *_stem(3, "stem.6", "stem.7"),
+    ),
+    rules=(
+        Rule("res{res}.{block}.conv{conv}.norm.{param}", "layer{stage}.{block}.bn{conv}.{param}"),
+        Rule("res{res}.{block}.conv{conv}.weight", "layer{stage}.{block}.conv{conv}.weight"),
+        Rule(
+            "res{res}.{block}.conv2_offset.{param}",
+            "layer{stage}.{block}.conv2.conv_offset.{param}",
+        ),
+        Rule("res{res}.{block}.shortcut.norm.{param}", "layer{stage}.{block}.residual.1.{param}"),
+        Rule("res{res}.{block}.shortcut.weight", "layer{stage}.{block}.residual.0.weight"),
+        Rule("res{res}.{block}.{rest}", "layer{stage}.{block}.{rest}", reads_only=True),
+        Rule("linear.{param}", "fc.{param}"),
+        # Its converter of torchvision's weights leaves the classifier so.
+        Rule("stem.fc.{param}", "fc.{param}", reads_only=True),
+    ),
+    deep_stem_mark="stem.conv2.weight",
+    # The bias in front of a norm that MSRA's files hold and Detectron2 does not use.
+    left_out=re.compile(r"stem\.conv1\.bias"),
+    # MSRA's weights, its default; ResNeXt's and torchvision's downsample in the 3x3 convolution.
+    style="caffe",
+    channel_order="BGR",
+)
+
+CAFFE2 = Dialect(
+    name="caffe2",
+    anchor="res2_0_branch2a_w",
+    claims=lambda names: True,
+    plain_stem=(
+        Rule("conv1_w", "conv1.weight"),
+        Rule("res_conv1_{norm}_{sb}", "bn1.{param}"),
+        Rule("conv1_{norm}_{sb}", "bn1.{param}", reads_only=True),
+    ),
+    deep_stem=(),
+    rules=(
+        Rule("res{res}_{block}_branch2{abc}_w", "layer{stage}.{block}.conv{conv}.weight"),
+        Rule(
+            "res{res}_{block}_branch2{abc}_{norm}_{sb}",
+            "layer{stage}.{block}.bn{conv}.{param}",
+        ),
+        Rule("res{res}_{block}_branch1_w", "layer{stage}.{block}.residual.0.weight"),
+        Rule("res{res}_{block}_branch1_{norm}_{sb}", "layer{stage}.{block}.residual.1.{param}"),
+        Rule("fc1000_{wb}", "fc.{param}"),
+        Rule("pred_{wb}", "fc.{param}", reads_only=True),
+    ),
+    deep_stem_mark="",
+    left_out=re.compile(r"conv1_b|.*_momentum"),
+    style="caffe",
+    channel_order="BGR",
+    folded_norms=True,
+)

@@ -1,0 +1,113 @@
+"""What a family of checkpoints calls a ResNet's tensors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from .folded import with_statistics, without_statistics
+from .rules import Rule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """One family's names; the modules beside this one are the tables.
+
+    Attributes:
+        name: of the family.
+        anchor: a name that each of its ResNets has, by which a backbone is found in a detector.
+        claims: whether a backbone's names, those behind the anchor's prefix, are of this family.
+        plain_stem, deep_stem: the rules of the two kinds of stem.
+        rules: all others. The first rule that applies counts.
+        deep_stem_mark: a name that only a deep stem has.
+        left_out: names that its files hold and its networks do not.
+        style: where the family's bottlenecks downsample, unless the caller says otherwise.
+        channel_order: of the pictures that its ImageNet weights expect.
+        folded_norms: running statistics are folded into weights and biases.
+        numbers_identity: with ``avg_down``, a shortcut that keeps the size still counts the
+            pooling that it does not need.
+        written_prefix: what its tools look for in front of a backbone's names.
+    """
+
+    name: str
+    anchor: str
+    claims: Callable[[Collection[str]], bool]
+    plain_stem: tuple[Rule, ...]
+    deep_stem: tuple[Rule, ...]
+    rules: tuple[Rule, ...]
+    deep_stem_mark: str
+    left_out: re.Pattern[str] | None = None
+    style: Literal["pytorch", "caffe"] = "pytorch"
+    channel_order: Literal["RGB", "BGR"] = "RGB"
+    folded_norms: bool = False
+    numbers_identity: bool = True
+    written_prefix: str = ""
+
+    def to_ours(self, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+        """Tensors under ``FlexResNet``'s names (and ``fc.*``), and the names no rule knows."""
+        rules = self._rules(self.deep_stem_mark in tensors)
+        folded = self.folded_norms and not any("_gn_" in name for name in tensors)
+        ours, unknown = {}, []
+        for name, tensor in tensors.items():
+            if self.left_out and self.left_out.fullmatch(name):
+                continue
+            renamed = next(filter(None, (rule.to_ours(name) for rule in rules)), None)
+            if renamed is None:
+                unknown.append(name)
+            else:
+                ours[renamed] = tensor
+        if folded:
+            ours = with_statistics(ours)
+        return (ours if self.numbers_identity else _count_identity(ours)), unknown
+
+    def to_theirs(self, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+        """The way back: tensors under the family's names, and the names it has no word for."""
+        rules = self._rules("stem.0.weight" in tensors)
+        norm = "bn" if any(name.endswith("running_var") for name in tensors) else "gn"
+        if self.folded_norms:
+            tensors = without_statistics(tensors)
+        if not self.numbers_identity:
+            tensors = _drop_identity(tensors)
+        theirs, unknown = {}, []
+        for name, tensor in tensors.items():
+            renamed = next(filter(None, (rule.to_theirs(name, norm) for rule in rules)), None)
+            if renamed is None:
+                unknown.append(name)
+            else:
+                theirs[renamed] = tensor
+        return theirs, unknown
+
+    def _rules(self, deep_stem: bool) -> tuple[Rule, ...]:
+        return (self.deep_stem if deep_stem else self.plain_stem) + self.rules
+
+
+FIRST_SHORTCUT = "layer1.0.residual."
+
+
+def _averages(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether average pooling is the first layer of the shortcuts that downsample."""
+    return any(name.endswith(".residual.2.weight") for name in tensors)
+
+
+def _count_identity(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Give the first stage's shortcut the numbers it has behind a pooling."""
+    if not _averages(tensors) or f"{FIRST_SHORTCUT}2.weight" in tensors:
+        return tensors
+    return {_shifted(name, 1): tensor for name, tensor in tensors.items()}
+
+
+def _drop_identity(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    if not _averages(tensors) or f"{FIRST_SHORTCUT}0.weight" in tensors:
+        return tensors
+    return {_shifted(name, -1): tensor for name, tensor in tensors.items()}
+
+
+def _shifted(name: str, by: int) -> str:
+    if not name.startswith(FIRST_SHORTCUT):
+        return name
+    number, _, rest = name.removeprefix(FIRST_SHORTCUT).partition(".")
+    return f"{FIRST_SHORTCUT}{int(number) + by}.{rest}"

@@ -1,0 +1,121 @@
+"""Rules that read both ways: a tensor's name in another family, and its name here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Field:
+    """A part of a name that varies.
+
+    Attributes:
+        meaning: what it says; fields of one meaning on both sides of a rule are translated.
+        pattern: what it looks like.
+        read: its text to what ``FlexResNet`` writes.
+        write: the other way round.
+    """
+
+    meaning: str
+    pattern: str
+    read: Callable[[str], str] = str
+    write: Callable[[str], str] = str
+
+
+def _words(meaning: str, pairs: dict[str, str]) -> Field:
+    back = {ours: theirs for theirs, ours in pairs.items()}
+    return Field(meaning, "|".join(pairs), pairs.__getitem__, lambda text: back.get(text, ""))
+
+
+#: Fields by the name that stands for them in a rule.
+FIELDS = {
+    "stage": Field("stage", r"[1-9]\d*"),
+    # ResNet's paper counts the stem as the first stage.
+    "res": Field("stage", r"[2-9]", lambda text: str(int(text) - 1), lambda n: str(int(n) + 1)),
+    "block": Field("block", r"\d+"),
+    "conv": Field("conv", r"[1-3]"),
+    "abc": _words("conv", {"a": "1", "b": "2", "c": "3"}),
+    "param": Field("param", r"weight|bias|running_mean|running_var|num_batches_tracked"),
+    "sb": _words("param", {"s": "weight", "b": "bias"}),
+    "wb": _words("param", {"w": "weight", "b": "bias"}),
+    # Named after the kind of norm, which the names here are not.
+    "norm": Field("norm", r"bn|gn|in|ln|norm_layer|norm"),
+    "rest": Field("rest", r".+"),
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Two names of one tensor, with fields in braces.
+
+    Args:
+        theirs: the other family's name.
+        ours: ``FlexResNet``'s; None where it is the same.
+        reads_only: the family itself has no such name; it is understood, and never written.
+
+    Example:
+        >>> rule = Rule("res{res}.{block}.conv{conv}.norm.{param}",
+        ...             "layer{stage}.{block}.bn{conv}.{param}")
+        >>> rule.to_ours("res2.0.conv3.norm.weight")
+        'layer1.0.bn3.weight'
+        >>> rule.to_theirs("layer4.1.bn2.bias")
+        'res5.1.conv2.norm.bias'
+        >>> rule.to_ours("stem.conv1.weight") is None
+        True
+    """
+
+    theirs: str
+    ours: str | None = None
+    reads_only: bool = False
+
+    def to_ours(self, name: str) -> str | None:
+        """``FlexResNet``'s name, or None where the rule does not apply."""
+        found = self._their_pattern.fullmatch(name)
+        if found is None:
+            return None
+        values = {
+            FIELDS[field].meaning: FIELDS[field].read(text)
+            for field, text in found.groupdict().items()
+        }
+        return _fill(self.ours or self.theirs, values)
+
+    def to_theirs(self, name: str, norm: str = "bn") -> str | None:
+        """The family's name, or None; ``norm`` is what it calls the network's kind of norm."""
+        found = None if self.reads_only else self._our_pattern.fullmatch(name)
+        if found is None:
+            return None
+        values = {FIELDS[field].meaning: text for field, text in found.groupdict().items()}
+        return _fill(self.theirs, {"norm": norm, **values})
+
+    @cached_property
+    def _their_pattern(self) -> re.Pattern[str]:
+        return _pattern(self.theirs)
+
+    @cached_property
+    def _our_pattern(self) -> re.Pattern[str]:
+        return _pattern(self.ours or self.theirs)
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """A regular expression with one named group per field."""
+    parts = re.split(r"\{(\w+)\}", template)
+    return re.compile(
+        "".join(
+            f"(?P<{part}>{FIELDS[part].pattern})" if index % 2 else re.escape(part)
+            for index, part in enumerate(parts)
+        )
+    )
+
+
+def _fill(template: str, values: dict[str, str]) -> str | None:
+    """The name that a template becomes; None where one of its words has no such value."""
+    name = template
+    for field in re.findall(r"\{(\w+)\}", template):
+        text = FIELDS[field].write(values[FIELDS[field].meaning])
+        if not text:
+            return None
+        name = name.replace("{" + field + "}", text)
+    return name

@@ -1,0 +1,27 @@
+"""timm's names, for every architecture of its ``resnet`` module."""
+
+from __future__ import annotations
+
+import re
+
+from .dialect import Dialect
+from .rules import Rule
+from .torchvision import CLASSIFIER, PLAIN_STEM, STAGES
+
+# What torchvision has not: deep stems, a convolution that pools, attention, pooled shortcuts.
+MARKS = re.compile(r"conv1\.0\.|maxpool\.\d|.*\.se\.(?:fc1|fc2|conv)\.|.*\.downsample\.2\.")
+
+TIMM = Dialect(
+    name="timm",
+    anchor="layer1.0.conv1.weight",
+    claims=lambda names: any(map(MARKS.match, names)),
+    plain_stem=PLAIN_STEM,
+    deep_stem=(
+        # Its last norm has the name that the plain stem's has.
+        Rule("bn1.{param}", "stem.7.{param}"),
+        Rule("conv1.{rest}", "stem.{rest}"),
+        Rule("maxpool.{rest}"),
+    ),
+    rules=STAGES + CLASSIFIER,
+    deep_stem_mark="conv1.0.weight",
+)

@@ -1,0 +1,100 @@
+"""A network from nothing but its weights."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from .adapt import Adaptation, check_adapt
+from .backbone import Backbone, find_backbone
+from .errors import CheckpointError
+from .infer import describe, first_stages, infer_options
+from .load import match
+from .sources import Source, open_source
+
+logger = logging.getLogger(__name__)
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def build_from_checkpoint(
+    network: type[Network],
+    source: str | Path | Mapping[str, Any],
+    *,
+    prefix: str | None,
+    allow_partial: bool,
+    adapt: Iterable[Adaptation],
+    reverse_channels: bool,
+    options: Mapping[str, Any],
+) -> Network:
+    """``FlexResNet.from_checkpoint``, which says what the arguments are."""
+    adaptations = check_adapt(adapt)
+    opened = open_source(source)
+    return build_network(
+        network,
+        opened,
+        find_backbone(opened.content, opened.name, prefix),
+        allow_partial=allow_partial,
+        adapt=adaptations,
+        reverse_channels=reverse_channels,
+        options=options,
+    )
+
+
+def build_network(
+    network: type[Network],
+    opened: Source,
+    backbone: Backbone,
+    *,
+    allow_partial: bool = False,
+    adapt: Collection[Adaptation] = (),
+    reverse_channels: bool = False,
+    options: Mapping[str, Any],
+) -> Network:
+    """The network of a backbone that was found; arguments as of ``FlexResNet.from_checkpoint``."""
+    if backbone.others and not backbone.prefix and not allow_partial:
+        raise CheckpointError(
+            f"{opened.name}: is no ResNet of this kind: it holds {len(backbone.others)} more "
+            f"tensors ({', '.join(backbone.others[:3])}); if they are of no backbone, pass "
+            "allow_partial=True"
+        )
+    told = backbone_options(backbone, opened, options)
+    if isinstance(options.get("num_stages"), int):
+        told = first_stages(told, options["num_stages"])
+    chosen = told | dict(options)
+    logger.info("%s: %s(%s)", opened.name, network.__name__, describe(chosen))
+    with torch.device("meta"):  # neither memory nor first values for what is loaded anyway
+        net = network(**chosen)
+    tensors, _ = match(net, backbone, opened.name, allow_partial, adapt, reverse_channels)
+    tensors = {key: _own(tensor, opened.owned) for key, tensor in tensors.items()}
+    net.load_state_dict(tensors, strict=False, assign=True)
+    if any(tensor.is_meta for tensor in (*net.parameters(), *net.buffers())):
+        # What the checkpoint did not have needs memory and first values.
+        net = network(**chosen)
+        net.load_state_dict(tensors, strict=False, assign=True)
+    net.is_init = True  # type: ignore[assignment]  # MMEngine: leave the values alone
+    return net
+
+
+def backbone_options(
+    backbone: Backbone, source: Source, given: Collection[str] = ()
+) -> dict[str, Any]:
+    """Options of ``FlexResNet`` that weights, their family and where they come from tell."""
+    shapes = {key: tuple(tensor.shape) for key, tensor in backbone.tensors.items()}
+    options = infer_options(shapes, source.name, given)
+    is_bottleneck = any(key.endswith(".conv3.weight") for key in shapes)
+    if backbone.style != "pytorch" and is_bottleneck:
+        options["style"] = backbone.style
+    return options | dict(source.options)
+
+
+def _own(tensor: Tensor, owned: bool) -> Tensor:
+    """A tensor that a network may keep: nobody else's, and of a type that trains."""
+    if tensor.dtype in (torch.float16, torch.bfloat16):
+        return tensor.float()
+    return tensor.contiguous() if owned else tensor.clone(memory_format=torch.contiguous_format)
