@@ -23,7 +23,6 @@ from .layers import (
     conv_norm_act,
     run_layers,
 )
-from .layers.foldable import is_plain_sequence
 from .layers.norm import recompute_contexts
 from .layers.registry import LayerCfg
 from .options import check_bool, check_choice, check_int, check_number, refuse_unknown_options
@@ -60,7 +59,7 @@ class ResidualUnit(nn.Module):
         return self._compute(x)
 
     def _compute(self, x: Tensor) -> Tensor:
-        shortcut = None if self.residual is None else self._shortcut(x)
+        shortcut = None if self.residual is None else run_layers([self.residual], x)
         for number in range(1, self.convolutions):
             x = conv_norm_act(x, *self._layers(number), self.relu_inplace)
             x = run_extras(self, f"after_conv{number}", x)
@@ -77,12 +76,6 @@ class ResidualUnit(nn.Module):
 
     def _layers(self, number: int) -> tuple[nn.Module, nn.Module]:
         return getattr(self, f"conv{number}"), getattr(self, f"bn{number}")
-
-    def _shortcut(self, x: Tensor) -> Tensor:
-        layers = self.residual
-        if isinstance(layers, nn.Sequential) and is_plain_sequence(layers):
-            return run_layers(layers, x)
-        return layers(x)  # type: ignore[misc]
 
 
 class ResBlock(ResidualUnit):

@@ -152,6 +152,29 @@ def test_a_network_keeps_half_of_what_its_layers_would(monkeypatch):
     assert folded <= 0.52 * as_usual
 
 
+def test_of_the_whole_network_the_inputs_of_convolutions_are_kept_and_no_more():
+    net = FlexResNet(50, width=0.25, deep_stem=True, avg_down=True, stem_pool="conv").train()
+    x = torch.randn(1, 3, 64, 64)
+    inputs = {}
+
+    def note(module, args, out):
+        # Each ReLU's output is a convolution's input; of a pooled shortcut that is so too.
+        inputs.setdefault(args[0].data_ptr(), args[0].clone())
+
+    handles = [
+        m.register_forward_pre_hook(lambda m, args: note(m, args, None))
+        for m in net.modules()
+        if isinstance(m, nn.Conv2d)
+    ]
+    alive, _ = kept(net, x)
+    for handle in handles:
+        handle.remove()
+    folded, outputs = kept(net, x)
+    last = outputs[-1].numel() * 4
+    assert folded <= sum(t.numel() * 4 for t in inputs.values()) + last
+    assert folded < 0.6 * alive
+
+
 def test_frozen_stages_run_without_autograd():
     net = FlexResNet(50, width=0.25, frozen_stages=4).train()
     bytes_kept, outputs = kept(net, torch.randn(1, 3, 64, 64))

@@ -83,6 +83,8 @@ def conv_norm_act(
 def run_layers(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
     """Apply ``layers`` one after the other; convolutions and what follows go through the door.
 
+    So they do in every ``nn.Sequential`` among them.
+
     Example:
         >>> import torch
         >>> layers = [nn.AvgPool2d(2), nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8), nn.ReLU()]
@@ -95,6 +97,8 @@ def run_layers(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
             act = waiting[2] if len(waiting) > 2 and is_plain_relu(waiting[2]) else None
             x = conv_norm_act(x, waiting[0], waiting[1], act)
             del waiting[: 2 if act is None else 3]
-        else:
-            x = waiting.pop(0)(x)
+            continue
+        layer = waiting.pop(0)
+        inner = isinstance(layer, nn.Sequential) and is_plain_sequence(layer)
+        x = run_layers(layer, x) if inner else layer(x)  # type: ignore[arg-type]
     return x
