@@ -58,10 +58,8 @@ def conv_sum_relu(
 def _has_kernel(x: Tensor, weight: Tensor, geometry: Geometry, shortcut: Tensor | None) -> bool:
     return (
         _KERNEL is not None
-        and torch._C._get_mkldnn_enabled()
         and torch._C._len_torch_dispatch_stack() == 0  # who counts operations knows the usual ones
-        and x.device.type == "cpu"
-        and x.dtype in _DTYPES
+        and is_cpu_type(x)
         and weight.dtype == x.dtype
         # The kernel relies on the sizes; where they are wrong, F.conv2d says so.
         and x.numel() > 0
@@ -69,6 +67,16 @@ def _has_kernel(x: Tensor, weight: Tensor, geometry: Geometry, shortcut: Tensor 
         and min(shape := output_shape(x, weight, geometry)) > 0
         and (shortcut is None or (shortcut.shape == shape and shortcut.dtype == x.dtype))
     )
+
+
+def is_cpu_type(x: Tensor) -> bool:
+    """Whether oneDNN computes convolutions of ``x``.
+
+    Example:
+        >>> is_cpu_type(torch.zeros(1, 3, 4, 4).double())
+        False
+    """
+    return x.device.type == "cpu" and x.dtype in _DTYPES and torch._C._get_mkldnn_enabled()
 
 
 def output_shape(x: Tensor, weight: Tensor, geometry: Geometry) -> tuple[int, int, int, int]:
