@@ -8,6 +8,7 @@ import importlib.util
 from typing import Any
 
 from .blocks import BottleneckResBlock, ResBlock
+from .deploy import fuse, fuse_backbone
 from .layers import ConvNxN, SpatialSeparableConvNxN, conv_norm
 from .resnet import FlexResNet
 from .version import __version__
@@ -24,6 +25,8 @@ __all__ = [
     "SpatialSeparableConvNxN",
     "__version__",
     "conv_norm",
+    "fuse",
+    "fuse_backbone",
     "load_weights",
 ]
 

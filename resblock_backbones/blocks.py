@@ -20,6 +20,7 @@ from .layers import (
     build_anti_alias,
     build_norm,
     conv_norm,
+    conv_norm_act,
     run_layers,
 )
 from .layers.norm import recompute_contexts
@@ -29,10 +30,13 @@ from .shortcut import Pooling, Residual, build_shortcut
 
 
 class ResidualUnit(nn.Module):
-    """What all blocks share: the shortcut's sum, the last activation, checkpointing.
+    """What all blocks share: how convolutions, extras, shortcut and activations follow each other.
 
-    A subclass builds its layers, and computes all but the shortcut in :meth:`convolve`.
+    A subclass builds ``conv1 bn1 ... convN bnN``, and says how many there are.
     """
+
+    convolutions: int
+    extras: dict[str, tuple[str, ...]]
 
     residual: nn.Module | None
     relu_inplace: nn.Module
@@ -40,10 +44,6 @@ class ResidualUnit(nn.Module):
     with_cp: bool
     skip_last_relu: bool
     conv2: nn.Module
-
-    def convolve(self, x: Tensor) -> Tensor:
-        """The main path, up to the sum."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         # Newer PyTorch prints a norm's bias even where it is what affine says; the post's does not.
@@ -59,13 +59,23 @@ class ResidualUnit(nn.Module):
         return self._compute(x)
 
     def _compute(self, x: Tensor) -> Tensor:
-        out = self.convolve(x)
+        shortcut = None if self.residual is None else run_layers([self.residual], x)
+        for number in range(1, self.convolutions):
+            x = conv_norm_act(x, *self._layers(number), self.relu_inplace)
+            x = run_extras(self, f"after_conv{number}", x)
+        layers, last = self._layers(self.convolutions), f"after_conv{self.convolutions}"
+        act = None if self.skip_last_relu else self.relu_inplace
+        if last not in self.extras and self.drop_path is None:
+            return conv_norm_act(x, *layers, act, shortcut)
+        x = run_extras(self, last, conv_norm(x, *layers))
         if self.drop_path is not None:
-            out = self.drop_path(out)
-        if self.residual is not None:
-            shortcut = self.residual
-            out += run_layers(shortcut, x) if isinstance(shortcut, nn.Sequential) else shortcut(x)
-        return out if self.skip_last_relu else self.relu_inplace(out)
+            x = self.drop_path(x)
+        # Not in place: what the extras return may be kept by others, or for their gradients.
+        x = x.clone() if shortcut is None else x + shortcut
+        return x if act is None else act(x)
+
+    def _layers(self, number: int) -> tuple[nn.Module, nn.Module]:
+        return getattr(self, f"conv{number}"), getattr(self, f"bn{number}")
 
 
 class ResBlock(ResidualUnit):
@@ -118,6 +128,7 @@ class ResBlock(ResidualUnit):
     """
 
     expansion = 1
+    convolutions = 2
 
     @refuse_unknown_options
     def __init__(
@@ -204,12 +215,6 @@ class ResBlock(ResidualUnit):
         self.skip_last_relu = check_bool("skip_last_relu", skip_last_relu)
         self.with_cp = check_bool("with_cp", with_cp)
 
-    def convolve(self, x: Tensor) -> Tensor:
-        x = self.relu_inplace(conv_norm(x, self.conv1, self.bn1))
-        x = run_extras(self, "after_conv1", x)
-        x = conv_norm(x, self.conv2, self.bn2)
-        return run_extras(self, "after_conv2", x)
-
 
 class BottleneckResBlock(ResidualUnit):
     """1x1, N x N and 1x1 convolutions and a shortcut; arXiv 1512.03385.
@@ -239,6 +244,7 @@ class BottleneckResBlock(ResidualUnit):
     """
 
     expansion = 4
+    convolutions = 3
 
     @refuse_unknown_options
     def __init__(
@@ -331,14 +337,6 @@ class BottleneckResBlock(ResidualUnit):
         )
         self.skip_last_relu = check_bool("skip_last_relu", skip_last_relu)
         self.with_cp = check_bool("with_cp", with_cp)
-
-    def convolve(self, x: Tensor) -> Tensor:
-        x = self.relu_inplace(conv_norm(x, self.conv1, self.bn1))
-        x = run_extras(self, "after_conv1", x)
-        x = self.relu_inplace(conv_norm(x, self.conv2, self.bn2))
-        x = run_extras(self, "after_conv2", x)
-        x = conv_norm(x, self.conv3, self.bn3)
-        return run_extras(self, "after_conv3", x)
 
 
 def _midplanes(

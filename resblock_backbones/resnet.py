@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from .init import init_network, reset_parameters
 from .layers import AntiAlias, run_layers
 from .layers.norm import has_statistics
 from .layers.registry import LayerCfg
+from .memory_format import ChannelsLast, pays_off, to_channels_last
 from .network_options import (
     STEM_STRIDE,
     drop_paths,
@@ -24,7 +26,14 @@ from .network_options import (
     resolve_strides,
     resolve_width,
 )
-from .options import check_bool, check_cfg, check_int, per_stage, refuse_unknown_options
+from .options import (
+    check_bool,
+    check_cfg,
+    check_choice,
+    check_int,
+    per_stage,
+    refuse_unknown_options,
+)
 from .shortcut import Pooling
 from .stages import Shared, Stage, block_dilations, build_stage
 from .stem import StemPool, build_stem
@@ -89,6 +98,9 @@ class FlexResNet(nn.Module):
         down_kernel_size: of the shortcuts' convolution where it downsamples.
         conv_channels: of each convolution of each block of each stage, for pruned networks, in
             place of what ``width`` gives: ``[[(64, 64, 256), ...], ...]``.
+        channels_last: how maps lie in memory. True: with channels last, weights and outputs too.
+            False: as the input does. ``'auto'``: with channels last inside where that is faster (on
+            the CPU); weights and outputs lie as ever, so that every head can work with them.
 
     Attributes:
         out_channels: channels of each output.
@@ -156,6 +168,7 @@ class FlexResNet(nn.Module):
         reduce_first: int = 1,
         down_kernel_size: int = 1,
         conv_channels: Sequence[Sequence[Sequence[int]]] | None = None,
+        channels_last: ChannelsLast = "auto",
     ) -> None:
         super().__init__()
         kinds, stage_blocks = resolve_depth(depth, num_stages, stage_blocks, block)
@@ -237,6 +250,9 @@ class FlexResNet(nn.Module):
         self.out_channels, self.out_strides = zip(*outputs, strict=True)
 
         reset_parameters(self, self.zero_init_residual)
+        self.channels_last = check_choice("channels_last", channels_last, [True, False, "auto"])
+        if self.channels_last is True:
+            self.to(memory_format=torch.channels_last)
         self.train()
 
     @classmethod
@@ -300,12 +316,15 @@ class FlexResNet(nn.Module):
         Returns:
             For each output ``(N, out_channels[i], ceil(H / out_strides[i]), ...)``.
         """
+        back = self.channels_last == "auto" and pays_off(x) and x.is_contiguous()
+        if back or self.channels_last is True:
+            x = to_channels_last(x)
         x = run_layers(self.stem_layers, x)
         outputs = []
         for index, stage in enumerate(self.stages):
             x = stage(x)
             if index in self.out_indices:
-                outputs.append(x)
+                outputs.append(x.contiguous() if back else x)
         return tuple(outputs)
 
     def train(self, mode: bool = True) -> FlexResNet:

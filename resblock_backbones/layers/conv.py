@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 from ..options import check_bool, check_int
-from .conv_norm import run_layers
 from .registry import LayerCfg, build, parse_cfg
 
 CONVS: dict[str, type[nn.Module]] = {"Conv2d": nn.Conv2d, "Conv": nn.Conv2d}
@@ -151,9 +150,6 @@ class SpatialSeparableConvNxN(nn.Sequential):
                 for kernel, pad in (((kernel_size, 1), (side, 0)), ((1, kernel_size), (0, side)))
             )
         )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return run_layers(self, x)
 
 
 def _groups(inplanes: int, outplanes: int, depthwise: bool, groups: int) -> int:

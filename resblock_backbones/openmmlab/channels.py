@@ -28,6 +28,9 @@ ALL_INPUTS = frozenset(
     + ["NASFCOS_FPN", "NASFPN", "PAFPN", "RFP"]
 )
 
+#: Necks that take the first outputs, as many as they have `in_channels`.
+FIRST_INPUTS = frozenset(["CLRFPN"])
+
 #: Necks that keep the channels that they are given.
 PASS_THROUGH = frozenset(["GlobalAveragePooling"])
 
@@ -148,6 +151,8 @@ class _Link:
             # A neck of unknown kind with another number of inputs chooses among the outputs.
             if _kind(first) in ALL_INPUTS or len(given) == len(channels):
                 self.set(first, path, "in_channels", channels)
+            elif _kind(first) in FIRST_INPUTS:
+                self.set(first, path, "in_channels", channels[: len(given)])
         elif isinstance(given, int):
             self.set(first, path, "in_channels", channels[-1])
         if _kind(first) != "JPU":

@@ -8,7 +8,7 @@ from zoo import PACKAGES, build, one_per_folder, small, with_flexresnet
 from resblock_backbones.openmmlab.channels import link_channels
 from resblock_backbones.openmmlab.errors import ConfigError
 
-PARTS = 3
+PARTS = 6
 
 
 def builds(model, package):
@@ -46,4 +46,4 @@ def test_half_width_fits_every_kind_of_neck_and_head(package, part, tally):
             failures.append(f"{path}: {type(error).__name__}: {error}")
     tally("zoo folders whose necks and heads follow", followed, followed + len(failures))
     assert not failures, "\n".join(failures)
-    assert followed > 5
+    assert followed > 1

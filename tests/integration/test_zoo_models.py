@@ -62,12 +62,14 @@ def batch(package):
     return {"inputs": pictures, "data_samples": samples}
 
 
-def losses(model, package):
+def losses(model, package, dtype):
     """The losses of one training step."""
     torch.manual_seed(0)
     random.seed(0)
     np.random.seed(0)
     data = model.data_preprocessor(copy.deepcopy(batch(package)), training=True)
+    model.to(dtype)
+    data["inputs"] = data["inputs"].to(dtype)
     total, told = model.parse_losses(model(**data, mode="loss"))
     total.backward()
     return {name: value.item() for name, value in told.items()}
@@ -86,6 +88,10 @@ def test_one_training_step_has_the_losses_of_the_original(name, tally):
     flex = build(flex_model, package)
     assert any(isinstance(module, FlexResNet) for module in flex.modules())
     flex.load_state_dict(original.state_dict(), strict=True)
-    theirs = losses(original, package)
-    assert losses(flex, package) == pytest.approx(theirs, rel=1e-5, abs=1e-7)
+    # A segmentor's norms take statistics of the batch, which makes rounding errors large; MaskFormer's
+    # are in eval mode, and its transformer knows float32 alone.
+    exact = package == "mmseg" and "maskformer" not in path
+    dtype, tolerance = (torch.float64, 1e-9) if exact else (torch.float32, 1e-5)
+    theirs = losses(original, package, dtype)
+    assert losses(flex, package, dtype) == pytest.approx(theirs, rel=tolerance, abs=1e-7)
     tally("zoo models", 1, 1)

@@ -1,0 +1,174 @@
+"""A copy of a backbone for inference: norms folded into convolutions, channels last."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torchvision.models._utils import IntermediateLayerGetter
+
+from ..blocks import ResidualUnit
+from ..layers.fold import Terms, fold
+from ..layers.foldable import is_foldable, is_plain_sequence
+from ..resnet import FlexResNet
+
+Model = TypeVar("Model", bound=nn.Module)
+
+
+class FusedBackbone(nn.Module):
+    """A backbone that converts its input and its outputs by itself; what :func:`fuse` returns.
+
+    Stays in eval mode, whatever ``train()`` says, and has no parameter that learns.
+
+    Args:
+        net: the backbone; is used as it is.
+
+    Attributes:
+        out_channels, out_strides: as of a ``FlexResNet``.
+
+    Shape:
+        As of ``net``. The input may have any floating point type and layout; the outputs have the
+        input's type, and channels last.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        for name in ("out_channels", "out_strides"):
+            if hasattr(net, name):
+                setattr(self, name, getattr(net, name))
+        self.train(False)
+
+    def forward(self, x: Tensor) -> Any:
+        dtype = next(self.net.parameters()).dtype
+        outputs = self.net(x.to(dtype=dtype, memory_format=torch.channels_last))
+        return _to(outputs, x.dtype) if x.is_floating_point() else outputs
+
+    def train(self, mode: bool = True) -> FusedBackbone:
+        """Does nothing but return the backbone: it is for inference."""
+        return super().train(False)
+
+
+def fuse(net: nn.Module, dtype: torch.dtype | None = None) -> FusedBackbone:
+    """A copy of ``net`` for inference, with the same outputs, faster.
+
+    Every norm behind a convolution is folded into it for good, where that can be (a group norm, or
+    one behind a deformable convolution, stays), and weights lie in memory with channels last. Later
+    changes of ``net`` do not reach the copy.
+
+    Args:
+        net: a ``FlexResNet``; or torchvision's ``IntermediateLayerGetter`` of one, the ``body`` of
+            its ``BackboneWithFPN``.
+        dtype: compute in this type, for example ``torch.bfloat16``; None keeps the network's. The
+            outputs have the input's type either way, so that neck and heads stay as they are.
+
+    Raises:
+        TypeError: ``net`` is something else, or ``dtype`` no floating point type.
+
+    Example:
+        >>> from resblock_backbones import FlexResNet
+        >>> fused = fuse(FlexResNet(18, width=0.25))
+        >>> fused.out_channels, [tuple(out.shape) for out in fused(torch.zeros(1, 3, 64, 64))][0]
+        ((16, 32, 64, 128), (1, 16, 16, 16))
+        >>> any(isinstance(module, nn.BatchNorm2d) for module in fused.modules())
+        False
+    """
+    if not _is_backbone(net):
+        raise TypeError(
+            f"fuse: {type(net).__name__} is not a FlexResNet; for a whole model use fuse_backbone"
+        )
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise TypeError(
+            f"dtype={dtype!r}: must be a floating point type, as torch.bfloat16, or None"
+        )
+    net = copy.deepcopy(net).eval().requires_grad_(False)
+    for parent in list(net.modules()):
+        for conv, norm in list(_pairs(parent)):
+            _fold(parent, conv, norm)
+    if dtype is not None:
+        net = net.to(dtype)
+    return FusedBackbone(net.to(memory_format=torch.channels_last))
+
+
+def fuse_backbone(model: Model, dtype: torch.dtype | None = None) -> Model:
+    """A copy of a whole model in eval mode, its backbone replaced by :func:`fuse`'s of it.
+
+    Args:
+        model: a detector or segmentor that holds a ``FlexResNet`` anywhere inside: MMDetection's,
+            MMSegmentation's, torchvision's, or one's own.
+        dtype: of the backbone alone; see :func:`fuse`.
+
+    Raises:
+        ValueError: there is no ``FlexResNet`` in ``model``.
+        TypeError: as :func:`fuse`.
+
+    Example:
+        >>> from resblock_backbones import FlexResNet
+        >>> model = nn.Sequential(FlexResNet(18, width=0.25, out_indices=(3,)))
+        >>> type(fuse_backbone(model)[0]).__name__, type(model[0]).__name__
+        ('FusedBackbone', 'FlexResNet')
+    """
+    if _is_backbone(model):
+        return fuse(model, dtype)  # type: ignore[return-value]
+    model = copy.deepcopy(model).eval()
+    found = [
+        (parent, name, child)
+        for parent in model.modules()
+        for name, child in parent.named_children()
+        if _is_backbone(child) and not isinstance(parent, FusedBackbone)
+    ]
+    if not found:
+        raise ValueError(
+            f"fuse_backbone: {type(model).__name__} holds no FlexResNet, or one that is fused "
+            "already; other backbones' blocks are not known well enough"
+        )
+    for parent, name, child in found:
+        setattr(parent, name, fuse(child, dtype))
+    return model
+
+
+def _is_backbone(module: nn.Module) -> bool:
+    if isinstance(module, IntermediateLayerGetter):
+        return any(isinstance(part, ResidualUnit) for part in module.modules())
+    return isinstance(module, FlexResNet)
+
+
+def _pairs(parent: nn.Module) -> Iterator[tuple[str, str]]:
+    """Names of the convolutions in ``parent`` and of the norms that are applied right behind."""
+    if isinstance(parent, ResidualUnit):
+        for number in range(1, parent.convolutions + 1):
+            yield f"conv{number}", f"bn{number}"
+    elif (
+        isinstance(parent, FlexResNet | IntermediateLayerGetter)
+        or isinstance(parent, nn.Sequential)
+        and is_plain_sequence(parent)
+    ):
+        names = [name for name, _ in parent.named_children()]
+        yield from zip(names, names[1:], strict=False)
+
+
+def _fold(parent: nn.Module, conv_name: str, norm_name: str) -> None:
+    conv: Any = getattr(parent, conv_name)
+    norm: Any = getattr(parent, norm_name)
+    while isinstance(conv, nn.Sequential) and len(conv) and is_plain_sequence(conv):
+        conv = conv[-1]
+    if not is_foldable(conv, norm):
+        return
+    terms = Terms(
+        conv.weight, conv.bias, norm.weight, norm.bias, norm.running_mean, norm.running_var
+    )
+    weight, bias = fold(terms, norm.eps)
+    conv.weight = nn.Parameter(weight.to(conv.weight.dtype), requires_grad=False)
+    conv.bias = nn.Parameter(bias.to(conv.weight.dtype), requires_grad=False)
+    setattr(parent, norm_name, nn.Identity())
+
+
+def _to(outputs: Any, dtype: torch.dtype) -> Any:
+    if isinstance(outputs, Tensor):
+        return outputs.to(dtype)
+    if isinstance(outputs, Mapping):
+        return type(outputs)((name, _to(output, dtype)) for name, output in outputs.items())  # type: ignore[call-arg]
+    return type(outputs)(_to(output, dtype) for output in outputs)

@@ -1,0 +1,100 @@
+"""Convolution, sum and ReLU in one pass over the output, where a kernel for it is at hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .fold import Geometry
+
+# oneDNN's, which TorchInductor calls too. A build without oneDNN, or a later one, may lack it.
+_KERNEL: Any = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
+_DTYPES = {torch.float32}
+if _KERNEL is not None and getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", bool)():
+    _DTYPES.add(torch.bfloat16)
+
+
+def conv_sum_relu(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    geometry: Geometry,
+    *,
+    shortcut: Tensor | None = None,
+    relu: bool = False,
+) -> Tensor:
+    """``relu(conv(x) + shortcut)``, without gradient.
+
+    Args:
+        x: ``(N, C_in, H, W)``.
+        weight, bias, geometry: the convolution's.
+        shortcut: what is added, of the output's shape and type; None is nothing.
+        relu: whether the sum goes through a ReLU.
+
+    Returns:
+        ``(N, C_out, H', W')``, a tensor of its own.
+
+    Example:
+        >>> one = torch.ones(1, 1, 1, 1)
+        >>> geometry = Geometry((1, 1), (0, 0), (1, 1), 1)
+        >>> conv_sum_relu(-one, one, one[0, 0, 0], geometry, shortcut=-one, relu=True).item()
+        0.0
+    """
+    if (shortcut is not None or relu) and _has_kernel(x, weight, geometry, shortcut):
+        sizes = (geometry.padding, geometry.stride, geometry.dilation, geometry.groups)
+        if shortcut is None:
+            return _KERNEL(x, weight, bias, *sizes, "relu", [], "")
+        after = "relu" if relu else None
+        return _KERNEL.binary(x, shortcut, weight, bias, *sizes, "add", 1.0, after, [], None)
+    out = F.conv2d(x, weight, bias, *geometry)
+    if shortcut is not None:
+        out += shortcut
+    return out.relu_() if relu else out
+
+
+def _has_kernel(x: Tensor, weight: Tensor, geometry: Geometry, shortcut: Tensor | None) -> bool:
+    return (
+        _KERNEL is not None
+        and torch._C._len_torch_dispatch_stack() == 0  # who counts operations knows the usual ones
+        and is_cpu_type(x)
+        and weight.dtype == x.dtype
+        # The kernel relies on the sizes; where they are wrong, F.conv2d says so.
+        and x.numel() > 0
+        and x.shape[1] == weight.shape[1] * geometry.groups
+        and min(shape := output_shape(x, weight, geometry)) > 0
+        and (shortcut is None or (shortcut.shape == shape and shortcut.dtype == x.dtype))
+    )
+
+
+def is_cpu_type(x: Tensor) -> bool:
+    """Whether oneDNN computes convolutions of ``x``.
+
+    Example:
+        >>> is_cpu_type(torch.zeros(1, 3, 4, 4).double())
+        False
+    """
+    return x.device.type == "cpu" and x.dtype in _DTYPES and torch._C._get_mkldnn_enabled()
+
+
+def output_shape(x: Tensor, weight: Tensor, geometry: Geometry) -> tuple[int, int, int, int]:
+    """``(N, C_out, H', W')`` of a convolution of ``x``.
+
+    Example:
+        >>> x, weight = torch.zeros(1, 3, 9, 8), torch.zeros(4, 3, 3, 3)
+        >>> output_shape(x, weight, Geometry((2, 2), (1, 1), (1, 1), 1))
+        (1, 4, 5, 4)
+    """
+    rows, columns = (
+        (x.shape[2 + i] + 2 * geometry.padding[i] - _extent(weight, geometry, i))
+        // geometry.stride[i]
+        + 1
+        for i in (0, 1)
+    )
+    return x.shape[0], weight.shape[0], rows, columns
+
+
+def _extent(weight: Tensor, geometry: Geometry, i: int) -> int:
+    return geometry.dilation[i] * (weight.shape[2 + i] - 1) + 1
