@@ -70,6 +70,14 @@ def build_stem(
     def norm_act(planes: int) -> list[nn.Module]:
         return [build_norm(norm_cfg, planes, bn_momentum), build_act(act_cfg)]
 
+    check_int("stem_kernel_size", kernel_size)
+    if deep_stem and kernel_size != 7:
+        raise ValueError(
+            f"stem_kernel_size={kernel_size}: a deep stem's are 3x3; leave it out, or "
+            "deep_stem=True"
+        )
+    if deep_stem_channels is not None and not deep_stem:
+        raise ValueError(f"deep_stem_channels={deep_stem_channels!r}: needs deep_stem=True")
     if deep_stem:
         first, second = _deep_channels(stem_channels, deep_stem_channels)
         layers = [conv(in_channels, first, 3, 2), *norm_act(first)]
@@ -77,7 +85,7 @@ def build_stem(
         layers += [conv(second, stem_channels, 3, 1), *norm_act(stem_channels)]
         stem: dict[str, nn.Module] = {"stem": nn.Sequential(*layers)}
     else:
-        if check_int("stem_kernel_size", kernel_size) % 2 == 0:
+        if kernel_size % 2 == 0:
             raise ValueError(f"stem_kernel_size={kernel_size}: is even; give an odd one")
         layers = [conv(in_channels, stem_channels, kernel_size, 2), *norm_act(stem_channels)]
         stem = dict(zip(("conv1", "bn1", "relu"), layers, strict=True))

@@ -8,6 +8,9 @@ import torch
 # Tests run in several processes at once: one thread each is faster than a fight over the cores.
 torch.set_num_threads(1)
 
+# They hold no doctests, and looking for some imports several modules of one name.
+collect_ignore_glob = ["*/conftest.py"]
+
 
 @pytest.fixture
 def tally(record_property):
