@@ -259,7 +259,11 @@ def _settle_norms(model: nn.Module, inputs: Any) -> None:
     while isinstance(inputs, dict):
         inputs = next(iter(inputs.values()))
     pictures = inputs.flatten(0, 1) if inputs.ndim == 5 else inputs
-    norms = [one for one in model.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm)]
+    norms = [
+        one
+        for one in model.modules()
+        if isinstance(one, nn.modules.batchnorm._BatchNorm) and one.eps > 0
+    ]
     before = [(one.training, one.momentum) for one in norms]
     for norm in norms:
         norm.train()

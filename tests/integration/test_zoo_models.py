@@ -88,7 +88,7 @@ def test_one_training_step_has_the_losses_of_the_original(name, tally):
     flex = build(flex_model, package)
     assert any(isinstance(module, FlexResNet) for module in flex.modules())
     flex.load_state_dict(original.state_dict(), strict=True)
-    # A segmentor's norms take statistics of the batch, which makes rounding errors large; MaskFormer's
+    # A segmentor's norms take statistics of the batch: rounding errors grow. MaskFormer's norms
     # are in eval mode, and its transformer knows float32 alone.
     exact = package == "mmseg" and "maskformer" not in path
     dtype, tolerance = (torch.float64, 1e-9) if exact else (torch.float32, 1e-5)
