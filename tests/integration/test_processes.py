@@ -31,15 +31,14 @@ def finished(command, **variables):
     )
 
 
-def test_two_processes_train_together(small_config):
-    tool = Path(__file__).parents[2] / "tools/train.py"
-    done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-        + [str(tool), small_config, "--work-dir", "run", "--launcher", "pytorch"]
-        + ["--cfg-options", "train_cfg.max_iters=1", "default_hooks.checkpoint.interval=1"],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+@pytest.mark.parametrize("norm", ["BN", "SyncBN"])
+def test_two_processes_train_together(norm, small_config):
+    """Without GPUs, for which alone PyTorch has SyncBN, it is BN."""
+    parts = ("backbone", "decode_head", "auxiliary_head")
+    done = finished(
+        [*TORCHRUN, TOOL, small_config, "--work-dir", "run", "--launcher", "pytorch"]
+        + ["--cfg-options", "train_cfg.max_iters=1", "default_hooks.checkpoint.interval=1"]
+        + [f"model.{part}.norm_cfg.type={norm}" for part in parts]
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "GPU number: 2" in "".join(log.read_text() for log in Path("run").rglob("*.log"))
@@ -217,6 +216,7 @@ def _die():
 def resume(config, folder, options, moment, *details):
     """In a process of its own: train until the moment comes."""
     os.chdir(folder)
+    torch.set_num_threads(1)
     if moment is not None:
         moment(*details)
     sys.exit(run_train([config, "--work-dir", "run", "--resume", "--cfg-options", *options]))
