@@ -72,9 +72,7 @@ def read_torchscript(data: bytes) -> Run:
 def write_pt2(net: nn.Module, example: Tensor, facts: Facts, opset: int | None) -> bytes:
     """The network as a program, for ``torch.export.load``."""
     stream = io.BytesIO()
-    torch.export.save(
-        _program(net, example), stream, extra_files={FACTS_FILE: facts.as_json()}
-    )
+    torch.export.save(_program(net, example), stream, extra_files={FACTS_FILE: facts.as_json()})
     return stream.getvalue()
 
 
@@ -138,7 +136,7 @@ def _program(net: nn.Module, example: Tensor) -> Any:
             "to='torchscript' works"
         )
     # The sizes of the deeper maps follow from these two, in ways that no named limit expresses.
-    any_size = {axis: torch.export.Dim.AUTO for axis in (0, 2, 3)}
+    any_size = dict.fromkeys((0, 2, 3), torch.export.Dim.AUTO)
     return torch.export.export(net, (example,), dynamic_shapes=(any_size,))
 
 
