@@ -50,12 +50,20 @@ def original(name):
     return Config.fromfile(path) if path.is_file() else None
 
 
+def same_classes(part):
+    """``part`` with VOC's and ADE20K's numbers of classes set to that of Cityscapes."""
+    if isinstance(part, dict):
+        classes = {"num_classes": 19} if part.get("num_classes") in (21, 150) else {}
+        return {key: same_classes(value) for key, value in part.items()} | classes
+    return [same_classes(one) for one in part] if isinstance(part, list | tuple) else part
+
+
 # --- whole models ---
 
 
 @functools.cache
 def step(model, scope):
-    """One step of a model, given as JSON: many configs differ in their schedules alone."""
+    """One step of a model, given as JSON: many configs differ in data and schedule alone."""
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope(scope):
         built = run_model(ConfigDict(json.loads(model)), SIZES[scope], scope)
@@ -65,8 +73,8 @@ def step(model, scope):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_one_loss_with_backward_and_one_prediction(name):
     cfg = config(name)
-    model = small(cfg.model.to_dict())
-    if "size" in model["data_preprocessor"]:
+    model = same_classes(small(cfg.model.to_dict()))
+    if cfg.default_scope == "mmseg":
         model["data_preprocessor"]["size"] = SIZES["mmseg"]
     assert "FlexResNet" in step(json.dumps(model), cfg.default_scope)
 
@@ -175,7 +183,9 @@ def test_with_the_original_s_weights_a_segmentor_has_the_original_s_logits(name)
             nn.init.uniform_(module.weight, 0.5, 1.5)
     ours = zoo.build(small(config(name).model.to_dict()), "mmseg")
     ours.load_state_dict(theirs.state_dict(), strict=True)
-    pictures = torch.randn(1, 3, 65, 65)
+    pictures = torch.randn(1, 3, 33, 33)
     expected = logits(theirs, pictures)
-    assert expected.std() > 1e-3
-    torch.testing.assert_close(logits(ours, pictures), expected, rtol=1e-9, atol=1e-9)
+    # Random heads give logits near zero: the tolerance is for logits of size one.
+    scale = expected.std()
+    assert scale > 0
+    torch.testing.assert_close(logits(ours, pictures) / scale, expected / scale, rtol=0, atol=1e-9)
