@@ -5,7 +5,8 @@ import json
 import numpy as np
 from PIL import Image
 
-from resblock_backbones.openmmlab.drawings import Objects, draw_comparison, plot_training
+from resblock_backbones.openmmlab.drawings import LabelMap, Objects, draw_comparison
+from resblock_backbones.openmmlab.plots import plot_training
 from resblock_backbones.openmmlab.report import format_table, read_history, result_rows
 
 
@@ -43,3 +44,42 @@ def test_eight_pictures_are_drawn_in_pairs_also_without_any_box(tmp_path):
     assert drawn.shape[1] == 4 * (256 + 8) + 8
     green = (drawn == (0, 255, 0)).all(axis=2)
     assert green[:, :264].any() and not green[:286, 264:528].any()
+
+
+def test_masks_colour_the_pixels_of_their_object_and_no_other(tmp_path):
+    mask = np.zeros((1, 64, 64), bool)
+    mask[0, 16:32, 16:48] = True
+    masked = Objects(np.array([[16, 16, 48, 32]]), np.array([0]), masks=mask)
+    none = Objects(np.zeros((0, 4)), np.zeros(0, int), masks=np.zeros((0, 64, 64), bool))
+    file = tmp_path / "masks.png"
+    black = Image.new("RGB", (64, 64))
+    draw_comparison([black], [masked], [none], ["cat"], [(200, 0, 0)], file, side=64)
+    drawn = np.asarray(Image.open(file)).astype(int)
+    truth, prediction = drawn[22:86, 8:72], drawn[22:86, 80:144]
+    assert 80 < truth[28, 44, 0] < 100 and not truth[28, 44, 1:].any()
+    assert not truth[40:, :].any() and not prediction.any()
+
+
+def test_label_maps_stand_beside_their_picture_over_a_legend(tmp_path):
+    truth = np.zeros((32, 32), int)
+    truth[8:16, 8:24] = 2
+    truth[24:] = 255  # not labelled
+    file = tmp_path / "maps.png"
+    palette = [(10, 20, 30), (1, 2, 3), (90, 80, 200)]
+    draw_comparison(
+        [Image.new("RGB", (32, 32), (7, 7, 7))],
+        [LabelMap(truth)],
+        [LabelMap(np.zeros((32, 32), int))],
+        ["sky", "cat", "dog"],
+        palette,
+        file,
+        side=64,
+    )
+    drawn = np.asarray(Image.open(file))
+    picture, first, second = (drawn[22:86, 8 + 72 * i : 72 + 72 * i] for i in range(3))
+    assert (picture == 7).all() and (second == palette[0]).all()
+    assert (first[24, 24] == palette[2]).all() and (first[0, 0] == palette[0]).all()
+    assert (first[50:] == 255).all()
+    legend = drawn[94:]
+    shown = {tuple(colour) for colour in legend.reshape(-1, 3).tolist()}
+    assert {palette[0], palette[2]} <= shown and palette[1] not in shown
