@@ -3,8 +3,11 @@
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from resblock_backbones.data.coco import run_lengths
+from resblock_backbones.openmmlab.drawable import truth_of
 from resblock_backbones.openmmlab.drawings import LabelMap, Objects, draw_comparison
 from resblock_backbones.openmmlab.plots import plot_training
 from resblock_backbones.openmmlab.report import format_table, read_history, result_rows
@@ -83,3 +86,26 @@ def test_label_maps_stand_beside_their_picture_over_a_legend(tmp_path):
     legend = drawn[94:]
     shown = {tuple(colour) for colour in legend.reshape(-1, 3).tolist()}
     assert {palette[0], palette[2]} <= shown and palette[1] not in shown
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        [[2, 1, 6, 1, 6, 4, 2, 4]],
+        [[2, 1, 4, 1, 4, 4, 2, 4], [4, 1, 6, 1, 6, 4, 4, 4]],
+        run_lengths(np.pad(np.ones((3, 4), bool), ((1, 4), (2, 2)))),
+    ],
+    ids=["polygon", "two polygons", "run lengths"],
+)
+def test_the_masks_of_the_truth_are_read_in_all_of_coco_s_forms(segmentation):
+    pytest.importorskip("pycocotools")
+    instances = [
+        {"bbox": [2, 1, 6, 4], "bbox_label": 1, "mask": segmentation},
+        {"bbox": [0, 0, 8, 8], "bbox_label": 0, "ignore_flag": 1},
+    ]
+    result = {"pred_instances": {"masks": None}}
+    truth = truth_of({"instances": instances, "height": 8, "width": 8}, result)
+    assert truth.labels.tolist() == [1] and truth.boxes.tolist() == [[2, 1, 6, 4]]
+    expected = np.zeros((8, 8), bool)
+    expected[1:4, 2:6] = True
+    assert np.array_equal(truth.masks, expected[None])
