@@ -18,6 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from page import put_section
+
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "configs/faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py"
 OPTIONS = (
@@ -34,7 +36,6 @@ WAYS = {
     "off": ("off", []),
     "off, channels_last=False": ("off", ["model.backbone.channels_last=False"]),
 }
-START, END = "<!-- trained result -->", "<!-- /trained result -->"
 
 
 class Result(NamedTuple):
@@ -68,11 +69,10 @@ def train(seed: int, way: str) -> Result:
     return Result(losses, scores[-1])
 
 
-def section(results: dict[tuple[int, str], Result]) -> str:
+def section(results: dict[tuple[int, str], Result]) -> list[str]:
     """The section for docs/benchmarks.md."""
     seeds = sorted({seed for seed, _ in results})
     lines = [
-        START,
         "## Trained result, folded and not",
         "",
         "Faster R-CNN on `shapes`, half-width ResNet-18 from scratch, `norm_eval=True`, one frozen "
@@ -97,9 +97,8 @@ def section(results: dict[tuple[int, str], Result]) -> str:
         f"{abs(results[seeds[0], 'off'].last - results[seeds[1], 'off'].last):.4f}.",
         "",
         "`python benchmarks/trained_result.py --write docs/benchmarks.md`",
-        END,
     ]
-    return "\n".join(lines)
+    return lines
 
 
 def _spread(results: dict[tuple[int, str], Result], first: int) -> float:
@@ -122,14 +121,10 @@ def main() -> None:
         for way in WAYS:
             results[seed, way] = train(seed, way)
             print(f"seed {seed}, folding {way}: {results[seed, way].last:.4f}", flush=True)
-    text = section(results)
-    print(text)
+    lines = section(results)
+    print("\n".join(lines))
     if arguments.write:
-        page = arguments.write.read_text()
-        before, _, rest = page.partition(START)
-        after = rest.partition(END)[2]
-        page = "\n\n".join(part.strip() for part in (before, text, after) if part.strip())
-        arguments.write.write_text(page + "\n")
+        put_section(arguments.write, "trained result", lines)
 
 
 if __name__ == "__main__":
