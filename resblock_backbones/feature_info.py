@@ -33,9 +33,7 @@ class FeatureInfo:
         ([256], [4], ['layer1'], 64)
     """
 
-    def __init__(
-        self, info: Sequence[Mapping[str, Any]], out_indices: int | Sequence[int]
-    ) -> None:
+    def __init__(self, info: Sequence[Mapping[str, Any]], out_indices: int | Sequence[int]) -> None:
         self.info = [{"index": index, **entry} for index, entry in enumerate(info)]
         stride = 1
         for entry in self.info:
