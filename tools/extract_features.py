@@ -1,6 +1,6 @@
-"""Multi-scale features of pictures: `tools/extract_features.py photos/ --depth 50 --out features`.
+"""Multi-scale features of pictures, as `.npz` or `.safetensors`.
 
-python tools/extract_features.py photos/ 'more/*.png' --weights torchvision://resnet50 --out features
+python tools/extract_features.py photos/ '*.png' --weights torchvision://resnet50 --out features
 python tools/extract_features.py photo.jpg --config CONFIG --checkpoint epoch_12.pth --out features
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from resblock_backbones.command_line import missing_packages, parse_options
 from resblock_backbones.data.picture_files import find_pictures
 from resblock_backbones.devices import find_device
 from resblock_backbones.features import extract_features, flexible_network
@@ -80,8 +81,12 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    maps = ", ".join(f"{name} {done.channels[name]} / {done.strides[name]}" for name in done.strides)
-    print(f"{given.out}: {done.written} written, {done.kept} kept; channels / stride: {maps or '-'}")
+    maps = ", ".join(
+        f"{name} {done.channels[name]} / {done.strides[name]}" for name in done.strides
+    )
+    print(
+        f"{given.out}: {done.written} written, {done.kept} kept; channels / stride: {maps or '-'}"
+    )
     return 0
 
 
@@ -95,9 +100,13 @@ def _network(given: argparse.Namespace) -> tuple[Any, Any, list[str]]:
             raise ValueError(f"{name}: {other} --config")
     if given.config is None:
         return flexible_network(given.depth, given.weights, _options(given.options))
+    missing = missing_packages()
+    if missing:
+        raise ValueError(f"--config: {missing}")
     from resblock_backbones.openmmlab.backbone_of_config import network_of_config
 
-    return network_of_config(given.config, given.checkpoint, given.cfg_options)
+    options = parse_options(given.cfg_options) if given.cfg_options else None
+    return network_of_config(given.config, given.checkpoint, options)
 
 
 def _options(pairs: list[str]) -> dict[str, Any]:

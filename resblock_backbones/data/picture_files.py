@@ -135,9 +135,7 @@ a.jpg: the file is no picture
     if broken:
         told = "; ".join(list(broken.values())[:5])
         more = f"; and {len(broken) - 5} more" if len(broken) > 5 else ""
-        raise PictureFileError(
-            f"{len(broken)} of {total} pictures could not be read: {told}{more}"
-        )
+        raise PictureFileError(f"{len(broken)} of {total} pictures could not be read: {told}{more}")
 
 
 def _expand(given: str, suffixes: frozenset[str]) -> Iterator[PictureFile]:
@@ -153,12 +151,13 @@ def _expand(given: str, suffixes: frozenset[str]) -> Iterator[PictureFile]:
         for one in inside:
             yield PictureFile(one, one.relative_to(path).with_suffix(""))
     elif glob.has_magic(given):
-        matches = sorted(Path(one) for one in glob.glob(str(path), recursive=True))
+        base = _fixed_part(path)
+        matches = sorted(base.glob(str(path.relative_to(base))))
         files = [one for one in matches if one.is_file() and one.suffix.lower() in suffixes]
         if not files:
             raise PictureFileError(f"{given}: no picture matches this pattern")
         for one in files:
-            yield PictureFile(one, one.relative_to(_fixed_part(path)).with_suffix(""))
+            yield PictureFile(one, one.relative_to(base).with_suffix(""))
     else:
         raise PictureFileError(f"{given}: there is no such file or folder")
 

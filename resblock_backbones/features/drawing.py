@@ -36,7 +36,8 @@ def draw_features(
     """
     factor = side / max(picture.size)
     cell = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
-    small = picture.convert("RGB").resize(cell, Image.Resampling.LANCZOS)
+    # In grey, so that all colours are the map's.
+    small = picture.convert("L").resize(cell, Image.Resampling.LANCZOS).convert("RGB")
     step = (cell[0] + MARGIN, cell[1] + 2 * LINE + MARGIN)
     size = ((channels + 1) * step[0] + MARGIN, len(features.maps) * step[1] + MARGIN)
     canvas = Image.new("RGB", size, PAPER)

@@ -71,8 +71,9 @@ def write_features(file: Path, features: Features) -> None:
         write_whole(file, need_safetensors().save(maps, metadata))
         return
     arrays: dict[str, Any] = {name: one.numpy() for name, one in features.maps.items()}
+    arrays |= {name: np.array(value) for name, value in beside.items()}
     with whole_file(file) as opened:
-        np.savez(opened, **arrays, **{name: np.array(value) for name, value in beside.items()})
+        np.savez(opened, **arrays)
 
 
 def read_features(file: Path) -> Features:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -75,7 +75,7 @@ def pixels_of(name: str, backbone: Backbone) -> Pixels:
         True
     """
     if name.startswith("torchvision://"):
-        preset = torchvision_transform(name)
+        preset: Any = torchvision_transform(name)
         return Pixels(_of_255(preset.mean), _of_255(preset.std))
     if name.startswith(("timm://", "hf-hub:")):
         steps = timm_transform(name).transforms
