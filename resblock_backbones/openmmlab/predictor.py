@@ -169,16 +169,13 @@ def _kind(step: Mapping[str, Any]) -> str:
 def _told_classes(meta: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
     """Names and colours: of the checkpoint, else of the config, else of the data set's class."""
     of_class = DATASETS.get(dataset["type"]) if isinstance(dataset.get("type"), str) else None
+    own = getattr(of_class, "METAINFO", {})
     told: dict[str, Any] = {}
-    for source in (
-        getattr(of_class, "METAINFO", {}),
-        dataset.get("metainfo") or {},
-        meta.get("dataset_meta") or {},
-    ):
+    for source in (own, dataset.get("metainfo") or {}, meta.get("dataset_meta") or {}):
         lower = {str(name).lower(): value for name, value in source.items()}
-        if "classes" in lower and lower["classes"] != told.get("classes"):
-            told.pop("palette", None)  # other classes' colours
         told.update({name: lower[name] for name in ("classes", "palette") if lower.get(name)})
+    if told.get("palette") == own.get("palette") and told.get("classes") != own.get("classes"):
+        told.pop("palette", None)  # MMDetection's data sets keep it when the classes are others
     return told
 
 
