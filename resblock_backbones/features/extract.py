@@ -97,7 +97,8 @@ def extract_features(
             "--force replaces them, --keep goes on with the others"
         )
     wanted = [one for one in pictures if existing != "keep" or one not in there]
-    extractor = _Extractor(net.to(device).eval(), pixels, size, torch.device(device), dtype)
+    net.to(device).eval()
+    extractor = _Extractor(net, pixels, size, torch.device(device), dtype)
     broken: dict[Path, str] = {}
     batches = batches_by_size(wanted, batch_size, broken)
     written = 0

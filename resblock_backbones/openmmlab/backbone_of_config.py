@@ -54,7 +54,8 @@ def network_of_config(
         load_model_weights(net, checkpoint, prefix="backbone.")
     elif not model.backbone.get("init_cfg") and not model.backbone.get("pretrained"):
         notes.append("no checkpoint was given, and the config names no weights: they are random")
-    return net.eval(), pixels_of_config(cfg), notes
+    net.eval()  # MMDetection's own backbones give nothing back here
+    return net, pixels_of_config(cfg), notes
 
 
 def pixels_of_config(cfg: Config) -> Pixels:

@@ -167,7 +167,11 @@ def test_objects_and_masks_are_mmdetections(here, linked):
     assert {one["name"]: one["id"] for one in truth.cats.values()} == {
         one["name"]: one["id"] for one in written.cats.values()
     }
-    assert len(truth.loadRes(copy.deepcopy(written.dataset["annotations"])).anns) == len(written.anns) > 4
+    assert (
+        len(truth.loadRes(copy.deepcopy(written.dataset["annotations"])).anns)
+        == len(written.anns)
+        > 4
+    )
 
     pictures = sorted(folder.iterdir())
     for picture, answer in zip(
