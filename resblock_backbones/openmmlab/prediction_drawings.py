@@ -102,8 +102,13 @@ def _with_label_map(
     canvas.paste(Image.blend(picture, tint, MAP_OPACITY), (0, 0))
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=14)
     shares = sorted(zip(counts / label_map.size, labels, strict=True), reverse=True)
-    for row, (share, label) in enumerate(shares):
+    rows = max(1, (picture.height - 8) // 22)
+    for row, (share, label) in enumerate(shares[:rows]):
         left, top = picture.width + 8, 8 + 22 * row
+        if row == rows - 1 and len(shares) > rows:
+            text = f"and {len(shares) - row} more"
+            draw.text((left + 22, top - 2), text, fill=INK, font=font)
+            break
         colour = colour_of(int(label))
         draw.rectangle((left, top, left + 14, top + 14), fill=colour, outline=INK)
         text = f"{name_of(int(label))} {100 * share:.1f} %"

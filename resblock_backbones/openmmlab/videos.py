@@ -74,6 +74,9 @@ class VideoWriter:
 
     def write(self, frame: np.ndarray) -> None:
         """Append a frame `(H, W, 3)`, RGB."""
+        # Codecs want even sizes, and OpenCV would cut a row or column off without a word.
+        height, width = frame.shape[:2]
+        frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         if self._writer is None:
             self._open((frame.shape[1], frame.shape[0]))
         self._writer.write(np.ascontiguousarray(frame[..., ::-1]))

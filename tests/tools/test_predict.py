@@ -30,6 +30,7 @@ from pycocotools.coco import COCO  # noqa: E402
 from resblock_backbones.openmmlab.model_weights import compare_weights  # noqa: E402
 from resblock_backbones.openmmlab.prediction_drawings import draw_found  # noqa: E402
 from resblock_backbones.openmmlab.predictor import Found  # noqa: E402
+from resblock_backbones.openmmlab.videos import Video, VideoWriter  # noqa: E402
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FASTER = CONFIGS / "faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py"
@@ -326,6 +327,23 @@ def test_drawn_masks_tint_their_own_pixels_alone():
     drawn = np.asarray(draw_found(grey, found, str, lambda label: (200, 0, 0), legend=0))
     assert drawn[150, 150].tolist() == [145, 55, 55]  # 0.55 of the picture, 0.45 of the colour
     assert (drawn[220:] == 100).all() and (drawn[:, 320:] == 100).all()
+
+
+def test_a_video_of_odd_size_loses_nothing(tmp_path):
+    frame = np.random.default_rng(0).integers(0, 255, (99, 151, 3), np.uint8)
+    frame = cv2.GaussianBlur(frame, (0, 0), 9)
+    with VideoWriter(tmp_path / "odd", rate=5) as writer:
+        writer.write(frame)
+    [read] = list(Video(writer.file))
+    assert read.shape == (100, 152, 3)
+    assert np.abs(read[:99, :151, ::-1].astype(int) - frame).mean() < 8
+
+
+def test_a_video_that_fails_half_way_is_not_left_behind(tmp_path):
+    with pytest.raises(RuntimeError), VideoWriter(tmp_path / "half", rate=5) as writer:
+        writer.write(np.zeros((64, 64, 3), np.uint8))
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
 
 
 def test_other_backbones_keep_their_own_names():
