@@ -94,7 +94,7 @@ def run_lengths(mask: np.ndarray) -> dict[str, Any]:
     """COCO's compressed run lengths of a mask `(H, W)`.
 
     >>> run_lengths(np.eye(2, dtype=bool))
-    {'size': [2, 2], 'counts': '01m0'}
+    {'size': [2, 2], 'counts': '0120'}
     """
     from pycocotools import mask as coco_mask
 
