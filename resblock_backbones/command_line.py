@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 #: What the tools need beside torch, and which extra brings it.
@@ -118,6 +119,45 @@ def predict_command(arguments: Sequence[str] | None = None) -> int:
         print(f"{done.pictures} pictures{objects}: {', '.join(map(str, done.files))}")
 
     return _run(parser, arguments, run, interrupted="interrupted; files that are there are whole")
+
+
+def list_configs_command(arguments: Sequence[str] | None = None) -> int:
+    """`tools/list_configs.py`: write the page that lists all configs, or check that it is new.
+
+    Args and returns as :func:`train_command`.
+    """
+    parser = argparse.ArgumentParser(
+        prog="list_configs.py", description="List all configs with what they cost and gave."
+    )
+    parser.add_argument("--configs", default="configs", help="the folder of configs [configs]")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 2 when the page is old"
+    )
+    given = parser.parse_args(arguments)
+    if missing := missing_packages():
+        return _refuse(missing)
+
+    from .data.progress import Progress
+    from .openmmlab.config_table import config_files, format_page, read_rows, read_runs
+    from .openmmlab.errors import InputError
+    from .whole_files import write_whole
+
+    folder = Path(given.configs)
+    page = folder / "README.md"
+    try:
+        with Progress(total=len(config_files(folder)), title="configs") as shown:
+            text = format_page(read_rows(folder, shown.step), read_runs(folder))
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
+    except InputError as error:
+        return _refuse(str(error))
+    if not given.check:
+        write_whole(page, text.encode())
+    elif not page.is_file() or page.read_text() != text:
+        return _refuse(f"{page}: not as the configs are; python tools/list_configs.py writes it")
+    print(page)
+    return 0
 
 
 def _add_shared_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,14 +5,13 @@ python tools/extract_features.py photo.jpg --config CONFIG --checkpoint epoch_12
 """
 
 import argparse
-import ast
-import contextlib
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from resblock_backbones.chosen_network import parse_options as parse_network_options
 from resblock_backbones.command_line import missing_packages, parse_options
 from resblock_backbones.data.picture_files import find_pictures
 from resblock_backbones.devices import find_device
@@ -99,7 +98,7 @@ def _network(given: argparse.Namespace) -> tuple[Any, Any, list[str]]:
             other = "goes with" if given.config is None else "cannot be given beside"
             raise ValueError(f"{name}: {other} --config")
     if given.config is None:
-        return flexible_network(given.depth, given.weights, _options(given.options))
+        return flexible_network(given.depth, given.weights, parse_network_options(given.options))
     missing = missing_packages()
     if missing:
         raise ValueError(f"--config: {missing}")
@@ -107,18 +106,6 @@ def _network(given: argparse.Namespace) -> tuple[Any, Any, list[str]]:
 
     options = parse_options(given.cfg_options) if given.cfg_options else None
     return network_of_config(given.config, given.checkpoint, options)
-
-
-def _options(pairs: list[str]) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise ValueError(f"--options {pair}: write it as name=value")
-        options[name] = text
-        with contextlib.suppress(ValueError, SyntaxError):  # a word is a word
-            options[name] = ast.literal_eval(text)
-    return options
 
 
 if __name__ == "__main__":
