@@ -81,6 +81,46 @@ def test_command(arguments: Sequence[str] | None = None) -> int:
     return _run(parser, arguments, run)
 
 
+def predict_command(arguments: Sequence[str] | None = None) -> int:
+    """`tools/predict.py`: ask a trained model about pictures and videos.
+
+    Args and returns as :func:`train_command`.
+    """
+    parser = argparse.ArgumentParser(
+        prog="predict.py",
+        description="Write what a trained detector or segmentation model sees in pictures: "
+        "drawn over them, and as COCO JSON or PNG label maps.",
+    )
+    parser.add_argument("config", help="the config file")
+    parser.add_argument("checkpoint", help="the checkpoint file")
+    parser.add_argument(
+        "images", nargs="+", help="picture files, folders, patterns with stars, videos"
+    )
+    parser.add_argument("--out", required=True, help="the folder to write to")
+    parser.add_argument(
+        "--score-threshold",
+        type=float,
+        default=0.3,
+        metavar="SCORE",
+        help="leave out objects below it [0.3]",
+    )
+    parser.add_argument("--device", help="where to compute [cuda, or cpu]")
+    parser.add_argument("--batch-size", type=int, default=1, help="pictures at once [1]")
+    parser.add_argument("--force", action="store_true", help="replace what is there")
+    _add_config_arguments(parser)
+
+    def run(given: dict[str, Any]) -> None:
+        from .openmmlab.predict import predict
+
+        done = predict(**given)
+        for note in done.notes:
+            print(note, file=sys.stderr)
+        objects = "" if done.objects is None else f", {done.objects} objects"
+        print(f"{done.pictures} pictures{objects}: {', '.join(map(str, done.files))}")
+
+    return _run(parser, arguments, run, interrupted="interrupted; files that are there are whole")
+
+
 def list_configs_command(arguments: Sequence[str] | None = None) -> int:
     """`tools/list_configs.py`: write the page that lists all configs, or check that it is new.
 
@@ -94,8 +134,7 @@ def list_configs_command(arguments: Sequence[str] | None = None) -> int:
         "--check", action="store_true", help="write nothing; exit with 2 when the page is old"
     )
     given = parser.parse_args(arguments)
-    missing = _missing_packages()
-    if missing:
+    if missing := missing_packages():
         return _refuse(missing)
 
     from .data.progress import Progress
@@ -121,17 +160,13 @@ def list_configs_command(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _missing_packages() -> str | None:
-    missing = [name for name in MM_PACKAGES if importlib.util.find_spec(name) is None]
-    if not missing:
-        return None
-    return (
-        f"{', '.join(missing)}: not installed; pip install 'resblock_backbones[onedl]' "
-        "brings MMEngine, MMCV, MMDetection and MMSegmentation"
-    )
-
-
 def _add_shared_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_config_arguments(parser)
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+
+
+def _add_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cfg-options",
         nargs="+",
@@ -139,8 +174,6 @@ def _add_shared_arguments(parser: argparse.ArgumentParser) -> None:
         help="change the config, e.g. model.backbone.depth=34 or optim_wrapper.optimizer.lr=0.01; "
         'lists as key="[a,b]" or key=a,b',
     )
-    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
-    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument(
         "--traceback", action="store_true", help="show where a mistake was found, not only what"
     )
@@ -150,13 +183,13 @@ def _run(
     parser: argparse.ArgumentParser,
     arguments: Sequence[str] | None,
     run: Callable[[dict[str, Any]], None],
+    interrupted: str = "interrupted; --resume goes on from the last checkpoint",
 ) -> int:
     given = vars(parser.parse_args(arguments))
     show_traceback = given.pop("traceback")
     # torch.distributed.launch gives the rank as an argument, torchrun in the environment.
-    os.environ.setdefault("LOCAL_RANK", str(given.pop("local_rank")))
-    missing = _missing_packages()
-    if missing:
+    os.environ.setdefault("LOCAL_RANK", str(given.pop("local_rank", 0)))
+    if missing := missing_packages():
         return _refuse(missing)
 
     from .openmmlab.errors import InputError
@@ -164,10 +197,10 @@ def _run(
 
     try:
         if given["cfg_options"] is not None:
-            given["cfg_options"] = _parse_options(given["cfg_options"])
+            given["cfg_options"] = parse_options(given["cfg_options"])
         run(given)
     except KeyboardInterrupt:
-        print("interrupted; --resume goes on from the last checkpoint", file=sys.stderr)
+        print(interrupted, file=sys.stderr)
         return 130
     except (InputError, FileNotFoundError) as error:
         if show_traceback:
@@ -182,7 +215,18 @@ def _run(
     return 0
 
 
-def _parse_options(pairs: Sequence[str]) -> dict[str, Any]:
+def missing_packages() -> str:
+    """What to say of the packages that configs need and that are not installed; else nothing."""
+    missing = [name for name in MM_PACKAGES if importlib.util.find_spec(name) is None]
+    if not missing:
+        return ""
+    return (
+        f"{', '.join(missing)}: not installed; pip install 'resblock_backbones[onedl]' "
+        "brings MMEngine, MMCV, MMDetection and MMSegmentation"
+    )
+
+
+def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
     """`["model.backbone.depth=34"]` -> `{"model.backbone.depth": 34}`, by MMEngine's rules."""
     from mmengine.config import DictAction
 

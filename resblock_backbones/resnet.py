@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from .feature_info import resnet_info
 from .init import init_network, reset_parameters
 from .layers import AntiAlias, run_layers
 from .layers.norm import has_statistics
@@ -105,6 +106,7 @@ class FlexResNet(nn.Module):
     Attributes:
         out_channels: channels of each output.
         out_strides: stride of each output: a picture of H rows gives ``ceil(H / stride)``.
+        feature_info: both and the modules' names, told as timm tells them; see ``FeatureInfo``.
 
     Raises:
         ValueError: a value that an option cannot have, or options that exclude each other.
@@ -246,8 +248,11 @@ class FlexResNet(nn.Module):
             self.add_module(f"layer{index + 1}", build_stage(stage, shared))
             inplanes, out_stride = stage.outplanes, out_stride * stage.stride
             channels_and_strides.append((inplanes, out_stride))
-        outputs = [channels_and_strides[index] for index in self.out_indices]
-        self.out_channels, self.out_strides = zip(*outputs, strict=True)
+        self.feature_info = resnet_info(
+            "stem" if deep_stem else "relu", stem_channels, channels_and_strides, self.out_indices
+        )
+        self.out_channels = tuple(self.feature_info.channels())
+        self.out_strides = tuple(self.feature_info.reduction())
 
         reset_parameters(self, self.zero_init_residual)
         self.channels_last = check_choice("channels_last", channels_last, [True, False, "auto"])

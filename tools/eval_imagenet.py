@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from resblock_backbones.devices import find_device
 from resblock_backbones.imagenet import Candidate, Errors, compare, error_table
 from resblock_backbones.whole_files import write_whole
 
@@ -44,7 +45,7 @@ def main() -> int:
             raise ValueError(
                 f"--weights: {len(weights)} for {len(given.arch)} names of --arch; give one each"
             )
-        _check_device(given.device)
+        find_device(given.device)
         compare(
             [Candidate(*pair) for pair in zip(given.arch, weights, strict=True)],
             given.data,
@@ -61,13 +62,6 @@ def main() -> int:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return _show(done, given.out, 2)
     return _show(done, given.out, 0)
-
-
-def _check_device(device: str) -> None:
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"--device {device}: {str(error).splitlines()[0]}") from error
 
 
 def _show(rows: list[Errors], out: Path | None, status: int) -> int:

@@ -27,7 +27,7 @@ class FusedBackbone(nn.Module):
         net: the backbone; is used as it is.
 
     Attributes:
-        out_channels, out_strides: as of a ``FlexResNet``.
+        out_channels, out_strides, feature_info: as of a ``FlexResNet``.
 
     Shape:
         As of ``net``. The input may have any floating point type and layout; the outputs have the
@@ -37,7 +37,7 @@ class FusedBackbone(nn.Module):
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
-        for name in ("out_channels", "out_strides"):
+        for name in ("out_channels", "out_strides", "feature_info"):
             if hasattr(net, name):
                 setattr(self, name, getattr(net, name))
         self.train(False)

@@ -46,7 +46,7 @@ def preprocessing_of(name: str, backbone: Backbone, chosen: Preprocessing = "aut
             return torchvision_transform(name)
         if name.startswith(("timm://", "hf-hub:")):
             return timm_transform(name)
-        chosen = _of_family(backbone)
+        chosen = family_preprocessing(backbone)
     if chosen == "torchvision":
         return transforms.Compose(
             [_resized, transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
@@ -65,7 +65,8 @@ def torchvision_transform(name: str) -> Transform:
     return get_model_weights(model)[tag.upper() or "IMAGENET1K_V1"].transforms()
 
 
-def _of_family(backbone: Backbone) -> Preprocessing:
+def family_preprocessing(backbone: Backbone) -> Preprocessing:
+    """What the family does whose names a checkpoint has."""
     if backbone.dialect.channel_order == "BGR":
         if backbone.style == "caffe":
             return "caffe"

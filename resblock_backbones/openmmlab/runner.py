@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +17,8 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ..weights import rename_key
 from .errors import CheckpointError
+from .model_weights import compare_weights
 from .pictures import LoadWholeImageFromFile
 from .screen import quiet_screen_handlers
 
@@ -77,20 +76,7 @@ class FlexRunner(Runner):
 
     def _judge(self, filename: str, state_dict: dict[str, Any], revise_keys: list) -> None:
         model = self.model.module if is_model_wrapper(self.model) else self.model
-        own = {
-            name: value
-            for name, value in model.state_dict().items()
-            if not name.endswith("num_batches_tracked")
-        }
-        found = {_own_name(name, revise_keys): value for name, value in state_dict.items()}
-        left_out = {
-            "missing": [name for name in own if name not in found],
-            "of another shape": [
-                name for name in own if name in found and own[name].shape != found[name].shape
-            ],
-        }
-        parts = [f"{len(n)} {what} ({n[0]}, ...)" for what, n in left_out.items() if n]
-        matched = len(own) - sum(map(len, left_out.values()))
+        matched, parts = compare_weights(model, state_dict, revise_keys)
         if not matched:
             raise CheckpointError(f"{filename}: none of its weights fits the model of the config")
         if parts and self.needs_all_weights:
@@ -99,15 +85,6 @@ class FlexRunner(Runner):
             )
         if parts:
             self.logger.warning(f"{filename}: {matched} weights loaded; {'; '.join(parts)}")
-
-
-def _own_name(name: str, revise_keys: list) -> str:
-    """What a weight of a checkpoint is called in the model that it was loaded into."""
-    for pattern, replacement in revise_keys:
-        name = re.sub(pattern, replacement, name)
-    if name.startswith("backbone."):
-        name = "backbone." + rename_key(name.removeprefix("backbone."))
-    return name
 
 
 def _load_whole_pictures(part: Any) -> None:

@@ -1,0 +1,27 @@
+"""Where to compute, as it is named on a command line."""
+
+from __future__ import annotations
+
+import torch
+
+
+def find_device(name: str | None = None) -> torch.device:
+    """The device of this name; None is a GPU where there is one, else the CPU.
+
+    Raises:
+        ValueError: there is no such device here.
+
+    Example:
+        >>> find_device("cpu")
+        device(type='cpu')
+    """
+    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"--device {name}: cannot be used here; give cpu, or cuda with a GPU ({reason})"
+        ) from error
+    return device

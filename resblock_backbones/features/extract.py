@@ -1,0 +1,194 @@
+"""Features of many pictures, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.transforms import functional as F
+
+from ..data.picture_files import (
+    PictureFile,
+    PictureFileError,
+    batches_by_size,
+    read_picture,
+    tell_broken,
+)
+from ..data.progress import Progress
+from ..options import check_choice, check_int
+from .drawing import draw_features
+from .feature_files import Features, Format, need_safetensors, write_features
+from .pixels import Pixels
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What was done.
+
+    Attributes:
+        written: how many files.
+        kept: how many were there already.
+        strides: of the maps, by name.
+        channels: of the maps, by name.
+    """
+
+    written: int
+    kept: int
+    strides: dict[str, int]
+    channels: dict[str, int]
+
+
+def extract_features(
+    net: nn.Module,
+    pixels: Pixels,
+    pictures: Sequence[PictureFile],
+    out: Path,
+    *,
+    file_format: Format = "npz",
+    dtype: torch.dtype = torch.float32,
+    size: int | None = None,
+    batch_size: int = 8,
+    device: str | torch.device = "cpu",
+    show: bool = False,
+    existing: str = "refuse",
+    progress: bool = True,
+) -> Extraction:
+    """Write the maps of every picture to a file of its own under ``out``.
+
+    Pictures of one size share a batch; nothing is padded, so that the maps are those of the picture
+    alone. A picture that cannot be read stops nothing: the others are done first.
+
+    Args:
+        net: the backbone, ``(N, 3, H, W)`` to a tuple of ``(N, C, H / stride, W / stride)``.
+        pixels: what it expects of a picture.
+        pictures: whose features are wanted.
+        out: the folder.
+        file_format: ``'npz'`` or ``'safetensors'``.
+        dtype: of the numbers in the files: ``torch.float32`` or ``torch.float16``.
+        size: the shorter side of the pictures is resized to it first; None leaves them as they are.
+        batch_size: pictures at once, at most.
+        device: where to compute.
+        show: also draw the maps of each picture, as ``.png`` beside its features.
+        existing: of files that are there already: ``'refuse'``, ``'replace'`` or ``'keep'``.
+        progress: whether to show progress on stderr.
+
+    Raises:
+        PictureFileError: files are there already, or pictures could not be read.
+        ValueError: an argument is wrong, or the network gives no tuple of maps.
+    """
+    check_choice("existing", existing, ["refuse", "replace", "keep"])
+    check_choice("format", file_format, ["npz", "safetensors"])
+    check_int("batch-size", batch_size)
+    if size is not None:
+        check_int("size", size)
+    if file_format == "safetensors":
+        need_safetensors()
+    targets = {one: out / one.name.with_name(f"{one.name.name}.{file_format}") for one in pictures}
+    there = [one for one, file in targets.items() if file.exists()]
+    if there and existing == "refuse":
+        raise PictureFileError(
+            f"{targets[there[0]]}: is there already ({len(there)} of {len(targets)} files are); "
+            "--force replaces them, --keep goes on with the others"
+        )
+    wanted = [one for one in pictures if existing != "keep" or one not in there]
+    net.to(device).eval()
+    extractor = _Extractor(net, pixels, size, torch.device(device), dtype)
+    broken: dict[Path, str] = {}
+    batches = batches_by_size(wanted, batch_size, broken)
+    written = 0
+    with (
+        ThreadPoolExecutor(max_workers=4) as pool,
+        Progress(total=sum(map(len, batches)), title="pictures", show=progress) as bar,
+    ):
+        for batch in batches:
+            read = list(pool.map(_read, batch))
+            for picture, one in zip(batch, read, strict=True):
+                if isinstance(one, PictureFileError):
+                    broken[picture.path] = str(one)
+                    bar.step()
+            whole = [
+                (picture, one)
+                for picture, one in zip(batch, read, strict=True)
+                if isinstance(one, Image.Image)
+            ]
+            for picture, features, seen in extractor.run(whole):
+                write_features(targets[picture], features)
+                if show:
+                    draw_features(features, seen, targets[picture].with_suffix(".png"))
+                written += 1
+                bar.step()
+    tell_broken(broken, len(pictures))
+    return Extraction(written, len(pictures) - written, extractor.strides, extractor.channels)
+
+
+class _Extractor:
+    """The network with what stands before and behind it."""
+
+    def __init__(
+        self,
+        net: nn.Module,
+        pixels: Pixels,
+        size: int | None,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self.net, self.pixels, self.size = net, pixels, size
+        self.device, self.dtype = device, dtype
+        self.strides: dict[str, int] = {}
+        self.channels: dict[str, int] = {}
+
+    @torch.inference_mode()
+    def run(
+        self, pictures: Sequence[tuple[PictureFile, Image.Image]]
+    ) -> list[tuple[PictureFile, Features, Image.Image]]:
+        """The features of pictures of one size, with the pictures as the network saw them."""
+        if not pictures:
+            return []
+        seen = [one if self.size is None else F.resize(one, self.size) for _, one in pictures]
+        x = torch.stack([self.pixels(one) for one in seen]).to(self.device)
+        named = self._named(self.net(x), x)
+        done = []
+        for index, (picture, _) in enumerate(pictures):
+            maps = {name: one[index].to("cpu", self.dtype) for name, one in named.items()}
+            height, width = x.shape[-2:]
+            features = Features(
+                maps, tuple(self.strides.values()), str(picture.path), (height, width)
+            )
+            done.append((picture, features, seen[index]))
+        return done
+
+    def _named(self, outputs: Any, x: Tensor) -> dict[str, Tensor]:
+        outputs = [outputs] if isinstance(outputs, Tensor) else outputs
+        four_dimensional = isinstance(outputs, list | tuple) and all(
+            isinstance(one, Tensor) and one.dim() == 4 for one in outputs
+        )
+        if not four_dimensional:
+            raise ValueError(
+                f"{type(self.net).__name__} gives no maps (N, C, H, W), but a "
+                f"{type(outputs).__name__}; features are those of a backbone"
+            )
+        info = getattr(self.net, "feature_info", None)
+        names = info.module_name() if info else [f"map{index}" for index in range(len(outputs))]
+        named = dict(zip(names, outputs, strict=True))
+        self.strides = {
+            # A size that is no multiple of the stride was rounded up.
+            name: 2 ** round(torch.tensor(x.shape[-1] / one.shape[-1]).log2().item())
+            for name, one in named.items()
+        }
+        if info:
+            self.strides = dict(zip(names, info.reduction(), strict=True))
+        self.channels = {name: one.shape[1] for name, one in named.items()}
+        return named
+
+
+def _read(picture: PictureFile) -> Image.Image | PictureFileError:
+    try:
+        return read_picture(picture.path)
+    except PictureFileError as error:
+        return error

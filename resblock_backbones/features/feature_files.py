@@ -1,0 +1,121 @@
+"""Features of one picture in one file, `.npz` or `.safetensors`, with shapes and strides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..whole_files import whole_file, write_whole
+
+Format = Literal["npz", "safetensors"]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Multi-scale features of one picture.
+
+    Attributes:
+        maps: by name (``layer1``, ...), each ``(C, H, W)``.
+        strides: of each map, in the same order.
+        picture: the picture's file.
+        picture_size: its height and width as the network saw it.
+    """
+
+    maps: Mapping[str, Tensor]
+    strides: tuple[int, ...]
+    picture: str
+    picture_size: tuple[int, int]
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of each map."""
+        return tuple(tuple(one.shape) for one in self.maps.values())
+
+
+def write_features(file: Path, features: Features) -> None:
+    """Write a whole file; its suffix says how.
+
+    In ``.npz`` every map is an array under its name, beside ``strides`` (K), ``shapes`` (K, 3),
+    ``picture_size`` (2) and ``picture``. In ``.safetensors`` every map is a tensor, and the rest is
+    in the metadata as JSON.
+
+    Raises:
+        ImportError: safetensors is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> maps = {"layer1": torch.ones(8, 2, 3)}
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder, "cat.npz")
+        ...     write_features(file, Features(maps, (4,), "cat.jpg", (8, 12)))
+        ...     read = read_features(file)
+        >>> read.shapes, read.strides, read.picture, read.picture_size
+        (((8, 2, 3),), (4,), 'cat.jpg', (8, 12))
+    """
+    beside = {
+        "strides": features.strides,
+        "shapes": features.shapes,
+        "picture_size": features.picture_size,
+        "picture": features.picture,
+    }
+    if file.suffix == ".safetensors":
+        metadata = {name: json.dumps(value) for name, value in beside.items()}
+        maps = {name: one.contiguous() for name, one in features.maps.items()}
+        write_whole(file, need_safetensors().save(maps, metadata))
+        return
+    arrays: dict[str, Any] = {name: one.numpy() for name, one in features.maps.items()}
+    arrays |= {name: np.array(value) for name, value in beside.items()}
+    with whole_file(file) as opened:
+        np.savez(opened, **arrays)
+
+
+def read_features(file: Path) -> Features:
+    """What :func:`write_features` wrote.
+
+    Raises:
+        ValueError: the file is of another kind.
+    """
+    if file.suffix == ".safetensors":
+        from safetensors import safe_open
+
+        with safe_open(file, "pt") as opened:
+            told = {name: json.loads(text) for name, text in (opened.metadata() or {}).items()}
+            maps = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    else:
+        with np.load(file) as opened:  # never runs code: allow_pickle is off
+            told = {name: opened[name].tolist() for name in BESIDE if name in opened}
+            maps = {name: torch.from_numpy(opened[name]) for name in opened if name not in BESIDE}
+    if told.keys() != set(BESIDE):
+        raise ValueError(f"{file}: holds no features of a picture")
+    return Features(
+        maps=dict(sorted(maps.items())),
+        strides=tuple(told["strides"]),
+        picture=told["picture"],
+        picture_size=(told["picture_size"][0], told["picture_size"][1]),
+    )
+
+
+def need_safetensors() -> Any:
+    """safetensors' functions for torch.
+
+    Raises:
+        ImportError: it is not installed; the message says what to do.
+    """
+    try:
+        import safetensors.torch
+    except ImportError as error:
+        raise ImportError(
+            "--format safetensors: safetensors is not installed; pip install safetensors, or "
+            "--format npz"
+        ) from error
+    return safetensors.torch
+
+
+BESIDE = ("strides", "shapes", "picture_size", "picture")
