@@ -151,7 +151,7 @@ def _write_whole(file: Path, contents: bytes) -> None:
 
 
 class _Progress:
-    """Lines of progress: on a terminal each is replaced by the next; elsewhere some are left out."""
+    """Lines of progress: on a terminal each replaces the last; elsewhere some are left out."""
 
     def __init__(self) -> None:
         self.last = -math.inf

@@ -1,7 +1,5 @@
 """The backbones side by side: the smallest run, its page, and that it goes on where it was."""
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -26,17 +24,22 @@ def modules():
     sys.path.remove(str(BENCHMARKS))
 
 
-def run(folder, *arguments):
-    command = [sys.executable, str(BENCHMARKS / "backbones.py"), "--quick", "--threads", "1"]
-    command += ["--results", str(folder), *arguments]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment)
+@pytest.fixture
+def run(modules, tmp_path, monkeypatch, capfd):
+    """Run the tool; gives exit status and what it said on the way."""
+
+    def main(*arguments):
+        command = ["backbones.py", "--quick", "--threads", "1", "--results", str(tmp_path)]
+        monkeypatch.setattr(sys, "argv", [*command, *arguments])
+        status = modules[-1].main()
+        return status, capfd.readouterr().err
+
+    return main
 
 
-def test_a_run_writes_tables_and_plots_and_goes_on_where_it_was(tmp_path):
+def test_a_run_writes_tables_and_plots_and_goes_on_where_it_was(run, tmp_path):
     only = ("--only", "training-sizes", "inference-18")
-    first = run(tmp_path, *only)
-    assert first.returncode == 0, first.stderr
+    assert run(*only)[0] == 0
     folder = tmp_path / "cpu-quick"
     page = (folder / "page.md").read_text()
     assert page.count("<!-- backbones cpu -->") == page.count("<!-- /backbones cuda -->") == 1
@@ -55,9 +58,9 @@ def test_a_run_writes_tables_and_plots_and_goes_on_where_it_was(tmp_path):
     assert str(tmp_path) not in page
 
     (folder / "training-sizes.json").write_text('{"cut o')
-    again = run(tmp_path, *only)
-    assert "inference-18: measured before" in again.stderr
-    assert "training-sizes: done" in again.stderr
+    status, said = run(*only)
+    assert status == 0 and "training-sizes: done" in said
+    assert "inference-18: measured before" in said
     assert measured in (folder / "page.md").read_text()
 
 
@@ -120,10 +123,10 @@ def test_sections_between_markers_are_replaced_and_others_stay(modules):
     assert page.index("mine") < page.index("new") < page.index("gpu")
 
 
-def test_a_section_that_is_not_there_is_one_line(tmp_path):
-    done = run(tmp_path, "--only", "inference-19")
-    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
-    assert done.stderr.startswith("error: --only inference-19: choose from inference-18,")
+def test_a_section_that_is_not_there_is_one_line(run):
+    status, said = run("--only", "inference-19")
+    assert status == 2 and len(said.strip().splitlines()) == 1
+    assert said.startswith("error: --only inference-19: choose from inference-18,")
 
 
 def test_the_memory_of_a_step_is_asked_in_a_process_of_its_own(modules):
