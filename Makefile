@@ -7,11 +7,13 @@ SHAPES := data/shapes
 # OpenMMLab's own releases share their import names with what is in .venv: they get a folder.
 OPENMMLAB := build/openmmlab
 TRAIN  := configs/faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py
+TRAIN_SEG := configs/deeplabv3plus/deeplabv3plus_flexr18-half-d16_shapes.py
 
-.PHONY: help setup train test test-all test-openmmlab bench lint format clean
+.PHONY: help setup train train-seg test test-all test-openmmlab bench lint format clean
 
 help:
 	@echo "make train           make the 'shapes' pictures and train Faster R-CNN on them, from scratch"
+	@echo "make train-seg       the same with DeepLabV3+: the class of each pixel"
 	@echo "make test            run the tests"
 	@echo "make test-all        run the long ones too"
 	@echo "make test-openmmlab  run those of the MM packages on OpenMMLab's own releases"
@@ -37,6 +39,9 @@ $(SHAPES)/info.json: | setup
 
 train: setup $(SHAPES)/info.json
 	@$(BIN)/python tools/train.py $(TRAIN)
+
+train-seg: setup $(SHAPES)/info.json
+	@$(BIN)/python tools/train.py $(TRAIN_SEG)
 
 test: setup
 	@$(BIN)/python -m pytest -n 2

@@ -25,6 +25,9 @@ from backbone_measure import Clock
 from backbone_plot import draw
 from backbone_sections import Record, Section, measure, plan
 from backbone_table import table
+from page import has_section, put_section
+
+from resblock_backbones.whole_files import write_whole
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("torchvision", "timm", "onedl-mmdetection", "mmdet", "onedl-mmengine", "mmengine")
@@ -76,7 +79,7 @@ def run(given: argparse.Namespace, sections: list[Section], results: Path) -> No
         record = measure(section, device, clock, lambda step, label=label: _say(f"{label}: {step}"))
         _say(f"{label}: done", end=True)
         content = {**here, "names": section.names, "shapes": section.shapes, "record": record}
-        _write_whole(results / f"{section.key}.json", json.dumps(content).encode())
+        write_whole(results / f"{section.key}.json", json.dumps(content).encode())
         print("\n".join(table(section, record)), flush=True)
         write_page(given, sections, results, here)
     write_page(given, sections, results, here)
@@ -104,11 +107,9 @@ def write_page(
         "",
         f"`python benchmarks/backbones.py{' --device cuda' if given.device == 'cuda' else ''}`",
     ]
-    text = given.write.read_text() if given.write.exists() else "# Benchmarks\n"
-    text = between(text, given.device, "\n".join(lines))
-    if given.device == "cpu" and marks("cuda")[0] not in text:
-        text = between(text, "cuda", "\n".join(unmeasured()))
-    _write_whole(given.write, text.encode())
+    put_section(given.write, f"backbones {given.device}", lines)
+    if given.device == "cpu" and not has_section(given.write, "backbones cuda"):
+        put_section(given.write, "backbones cuda", unmeasured())
 
 
 def unmeasured() -> list[str]:
@@ -119,20 +120,6 @@ def unmeasured() -> list[str]:
     return [*lines, "`python benchmarks/backbones.py --device cuda`"]
 
 
-def marks(device: str) -> tuple[str, str]:
-    return f"<!-- backbones {device} -->", f"<!-- /backbones {device} -->"
-
-
-def between(page: str, device: str, section: str) -> str:
-    """The page with a section between its markers, at its end if it has none."""
-    start, end = marks(device)
-    section = f"{start}\n{section}\n{end}"
-    if start in page:
-        before, _, rest = page.partition(start)
-        return before + section + rest.partition(end)[2]
-    return f"{page.rstrip()}\n\n{section}\n"
-
-
 def _read(results: Path, section: Section, here: dict[str, object]) -> Record | None:
     """What an earlier run has measured, of the same things on the same machine."""
     try:
@@ -141,13 +128,6 @@ def _read(results: Path, section: Section, here: dict[str, object]) -> Record | 
         return None
     same = {**here, "names": list(section.names), "shapes": [list(s) for s in section.shapes]}
     return content["record"] if same.items() <= content.items() else None
-
-
-def _write_whole(file: Path, contents: bytes) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.part")
-    part.write_bytes(contents)
-    part.replace(file)
 
 
 class _Progress:

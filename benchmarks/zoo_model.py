@@ -13,17 +13,16 @@ import os
 import re
 import socket
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import MessageHub, MMLogger
-from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import MODELS, init_default_scope
-from torch import nn
-from zoo_inputs import LANES_SIZE, SIZE, Inputs, values_of
+from mmengine.registry import init_default_scope
+from zoo_inputs import LANES_SIZE, SIZE, values_of
+from zoo_step import kind_of, parts_of, run_model
 
 import resblock_backbones  # noqa: F401  (MMCV's operators, FlexResNet)
 from resblock_backbones.openmmlab.channels import link_channels
@@ -48,9 +47,6 @@ PROPOSALS = 100
 
 #: Parts that name what they need in no error.
 NEEDED = {"VPD": "ldm"}
-
-#: Trackers that have no loss: their detector is trained by itself, on pictures.
-TRAINED_BY_PARTS = ("DeepSORT", "StrongSORT", "SORT")
 
 
 class NeedsMore(Exception):
@@ -102,17 +98,7 @@ def run_config(package: str, name: str, *, flex: bool) -> None:
         if flex and not replace_backbones(cfg.model):
             raise NothingToReplace
         link_channels(cfg.model)
-        if any(_kind(part) == "MMSyncBN" for part in _parts(cfg.model)):
-            # It asks for the group of its process when it is built.
-            torch.distributed.init_process_group(
-                "gloo", store=torch.distributed.HashStore(), rank=0, world_size=1
-            )
-        model = MODELS.build(cfg.model)
-        _init_weights(model)
-        model = revert_sync_batchnorm(model)  # as the runner does in a single process
-        batch = _batches(cfg.model, Inputs(cfg.model, size), scope)
-        _train_once(model, batch)
-        _predict_once(model, batch)
+        run_model(cfg.model, size, scope)
 
 
 def prepare(model: ConfigDict, package: str) -> tuple[int, int]:
@@ -124,7 +110,7 @@ def prepare(model: ConfigDict, package: str) -> tuple[int, int]:
     # Two-stage DETRs choose this many of all places on their maps, strides 8 to 64.
     queries = max([n for n in values_of(model, "num_queries") if isinstance(n, int)], default=0)
     size = (SIZE, SIZE) if queries <= 300 else (2 * SIZE, 2 * SIZE)
-    for part in _parts(model):
+    for part in parts_of(model):
         for key in ("pretrained", "teacher_ckpt"):
             if part.get(key) is not None:
                 part[key] = None
@@ -133,7 +119,7 @@ def prepare(model: ConfigDict, package: str) -> tuple[int, int]:
             teacher = part["teacher_config"].removeprefix("configs/")
             part["teacher_config"] = Config.fromfile(config_folder(package) / teacher)
             prepare(part["teacher_config"].model, package)
-        kind = _kind(part)
+        kind = kind_of(part)
         if kind in FIXED_SIZE:
             fixed = part.get("img_size") or next(values_of(model, "input_size"), 224)
             size = tuple(fixed) if isinstance(fixed, list | tuple) else (fixed, fixed)
@@ -145,8 +131,8 @@ def prepare(model: ConfigDict, package: str) -> tuple[int, int]:
         for key in ("rpn", "rpn_proposal"):
             if isinstance(part.get(key), dict) and "max_per_img" in part[key]:
                 part[key]["max_per_img"] = PROPOSALS
-    for part in _parts(model):
-        kind = _kind(part)
+    for part in parts_of(model):
+        kind = kind_of(part)
         # Else small pictures are padded to the size of the true ones.
         padded = kind in ("BatchFixedSizePad", "SegDataPreProcessor")
         if padded and part.get("size"):
@@ -159,42 +145,15 @@ def prepare(model: ConfigDict, package: str) -> tuple[int, int]:
 def replace_backbones(model: ConfigDict) -> int:
     """Put FlexResNet with the same options in place of the zoo's ResNets; returns how many."""
     replaced = 0
-    for part in _parts(model):
+    for part in parts_of(model):
         backbone = part.get("backbone")
         if not isinstance(backbone, dict) or str(backbone.type).startswith("mmpretrain."):
             continue
-        if _kind(backbone) in FLEXIBLE:
-            backbone.update(FLEXIBLE[_kind(backbone)])
+        if kind_of(backbone) in FLEXIBLE:
+            backbone.update(FLEXIBLE[kind_of(backbone)])
             backbone["type"] = "FlexResNet"
             replaced += 1
     return replaced
-
-
-def _parts(node: Any) -> Iterator[ConfigDict]:
-    """Every dict in a config, outermost first."""
-    if isinstance(node, dict):
-        yield node
-        node = list(node.values())
-    if isinstance(node, list | tuple):
-        for child in node:
-            yield from _parts(child)
-
-
-def _kind(part: ConfigDict) -> str:
-    return str(part.get("type")).split(".")[-1]
-
-
-def _init_weights(model: nn.Module) -> None:
-    """First values, as training gives them."""
-    if type(model).__name__ != "MultimodalEncoderDecoder":
-        model.init_weights()
-        return
-    # SAN's head asks for CLIP's weights; all but that part have first values of their own.
-    model.image_encoder.init_weights()
-    model.text_encoder.init_weights()
-    model.decode_head.side_adapter_network.init_weights()
-    for name in ("positional_embedding", "text_projection"):
-        nn.init.normal_(getattr(model.text_encoder, name), std=0.02)
 
 
 def _drop_pretrained(part: ConfigDict) -> None:
@@ -203,88 +162,6 @@ def _drop_pretrained(part: ConfigDict) -> None:
         part["init_cfg"] = None
     elif isinstance(given, list | tuple):
         part["init_cfg"] = [one for one in given if "checkpoint" not in one]
-
-
-Batch = Callable[[], dict[str, Any]]
-
-
-def _batches(model: ConfigDict, inputs: Inputs, scope: str) -> tuple[Batch, Batch]:
-    """What makes a batch to train on, and one to predict for."""
-    kind = model.type.split(".")[-1]
-    if scope == "mmseg":
-        return inputs.segmentation, inputs.segmentation
-    if kind == "CLRNet":
-        return inputs.lanes, inputs.lanes
-    preprocessor = str(model.get("data_preprocessor", {}).get("type"))
-    if preprocessor == "MultiBranchDataPreprocessor":
-        return inputs.semi_supervised, inputs.detection
-    if preprocessor == "TrackDataPreprocessor":
-        on_pictures = model.data_preprocessor.get("use_det_processor") or kind in TRAINED_BY_PARTS
-        return (
-            inputs.detection if on_pictures else lambda: inputs.video(batch=1),
-            lambda: inputs.video(batch=1),
-        )
-    proposals = "roi_head" in model and not model.get("rpn_head")
-
-    def pictures() -> dict[str, Any]:
-        return inputs.detection(proposals=proposals)
-
-    return pictures, pictures
-
-
-def _train_once(model: Any, batches: tuple[Batch, Batch]) -> None:
-    model.train()
-    trained = model.detector if type(model).__name__ in TRAINED_BY_PARTS else model
-    preprocessor = model.data_preprocessor
-    if trained is not model:
-        # Its own has no mean and padding: those stand in the tracker's, for videos.
-        preprocessor = MODELS.build({"type": "DetDataPreprocessor", "pad_size_divisor": 32})
-    data = preprocessor(batches[0](), True)
-    _settle_norms(trained, data["inputs"])
-    loss, _ = trained.parse_losses(trained(**data, mode="loss"))
-    if not torch.isfinite(loss):
-        raise ValueError(f"the loss is {loss.item()}")
-    loss.backward()
-    gradients = [p.grad for p in trained.parameters() if p.grad is not None]
-    if not gradients or not all(torch.isfinite(one).all() for one in gradients):
-        raise ValueError("no finite gradients")
-
-
-def _settle_norms(model: nn.Module, inputs: Any) -> None:
-    """Give batch norms the statistics of these pictures.
-
-    A backbone that is made to be loaded keeps its norms in eval mode; with random weights its
-    activations then grow from layer to layer, and boxes end far outside the pictures.
-    """
-    while isinstance(inputs, dict):
-        inputs = next(iter(inputs.values()))
-    pictures = inputs.flatten(0, 1) if inputs.ndim == 5 else inputs
-    norms = [
-        one
-        for one in model.modules()
-        if isinstance(one, nn.modules.batchnorm._BatchNorm) and one.eps > 0
-    ]
-    before = [(one.training, one.momentum) for one in norms]
-    for norm in norms:
-        norm.train()
-        norm.momentum = 1.0
-    with torch.no_grad():
-        for part in list(model.modules()):
-            if isinstance(getattr(part, "backbone", None), nn.Module):
-                part.backbone(pictures)
-    for norm, (training, momentum) in zip(norms, before, strict=True):
-        norm.train(training)
-        norm.momentum = momentum
-
-
-def _predict_once(model: Any, batches: tuple[Batch, Batch]) -> None:
-    model.eval()
-    with torch.no_grad():
-        data = model.data_preprocessor(batches[1](), False)
-        expected = len(data["data_samples"])
-        found = model(**data, mode="predict")
-    if len(found) != expected:
-        raise ValueError(f"{len(found)} predictions for {expected} pictures")
 
 
 def _refuse_downloads() -> None:

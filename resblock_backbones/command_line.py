@@ -1,7 +1,7 @@
 """The command lines of `tools/`: arguments in, exit status out.
 
-A mistake in what was given is one line and exit status 2; an interrupted run is 130; anything
-else is unexpected and keeps its traceback.
+A mistake in what was given is one line and exit status 2; an interrupted run is 130; the end of
+another process of a run is one line and 1; anything else is unexpected and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 #: What the tools need beside torch, and which extra brings it.
@@ -80,6 +81,56 @@ def test_command(arguments: Sequence[str] | None = None) -> int:
     return _run(parser, arguments, run)
 
 
+def list_configs_command(arguments: Sequence[str] | None = None) -> int:
+    """`tools/list_configs.py`: write the page that lists all configs, or check that it is new.
+
+    Args and returns as :func:`train_command`.
+    """
+    parser = argparse.ArgumentParser(
+        prog="list_configs.py", description="List all configs with what they cost and gave."
+    )
+    parser.add_argument("--configs", default="configs", help="the folder of configs [configs]")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 2 when the page is old"
+    )
+    given = parser.parse_args(arguments)
+    missing = _missing_packages()
+    if missing:
+        return _refuse(missing)
+
+    from .data.progress import Progress
+    from .openmmlab.config_table import config_files, format_page, read_rows, read_runs
+    from .openmmlab.errors import InputError
+    from .whole_files import write_whole
+
+    folder = Path(given.configs)
+    page = folder / "README.md"
+    try:
+        with Progress(total=len(config_files(folder)), title="configs") as shown:
+            text = format_page(read_rows(folder, shown.step), read_runs(folder))
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
+    except InputError as error:
+        return _refuse(str(error))
+    if not given.check:
+        write_whole(page, text.encode())
+    elif not page.is_file() or page.read_text() != text:
+        return _refuse(f"{page}: not as the configs are; python tools/list_configs.py writes it")
+    print(page)
+    return 0
+
+
+def _missing_packages() -> str | None:
+    missing = [name for name in MM_PACKAGES if importlib.util.find_spec(name) is None]
+    if not missing:
+        return None
+    return (
+        f"{', '.join(missing)}: not installed; pip install 'resblock_backbones[onedl]' "
+        "brings MMEngine, MMCV, MMDetection and MMSegmentation"
+    )
+
+
 def _add_shared_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cfg-options",
@@ -104,14 +155,12 @@ def _run(
     show_traceback = given.pop("traceback")
     # torch.distributed.launch gives the rank as an argument, torchrun in the environment.
     os.environ.setdefault("LOCAL_RANK", str(given.pop("local_rank")))
-    missing = [name for name in MM_PACKAGES if importlib.util.find_spec(name) is None]
+    missing = _missing_packages()
     if missing:
-        return _refuse(
-            f"{', '.join(missing)}: not installed; pip install 'resblock_backbones[onedl]' "
-            "brings MMEngine, MMCV, MMDetection and MMSegmentation"
-        )
+        return _refuse(missing)
 
     from .openmmlab.errors import InputError
+    from .openmmlab.processes import explain_death
 
     try:
         if given["cfg_options"] is not None:
@@ -125,6 +174,11 @@ def _run(
             traceback.print_exc()
             return 2
         return _refuse(str(error))
+    except RuntimeError as error:
+        death = explain_death(error)
+        if death is None or show_traceback:
+            raise
+        return _refuse(death, status=1)
     return 0
 
 
@@ -148,8 +202,8 @@ def _parse_options(pairs: Sequence[str]) -> dict[str, Any]:
     return options
 
 
-def _refuse(message: str) -> int:
+def _refuse(message: str, status: int = 2) -> int:
     rank = os.environ.get("RANK", "0")
     where = "" if rank == "0" else f" [rank {rank}]"
     print(f"error{where}: {' '.join(message.split())}", file=sys.stderr, flush=True)
-    return 2
+    return status

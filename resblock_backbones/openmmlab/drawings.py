@@ -1,4 +1,4 @@
-"""What a training run gave, in pictures: boxes beside the truth, the course of losses and mAP."""
+"""Pictures of what a model found beside the truth: boxes, masks or label maps."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..whole_files import write_whole
-from .report import History
 
-MARGIN, HEADER = 8, 22
+MARGIN, HEADER, SWATCH = 8, 22, 14
 BACKGROUND, INK = (255, 255, 255), (40, 40, 40)
+#: How much of a mask's colour covers the picture.
+MASK_COVER = 0.45
+
+Palette = Sequence[Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -25,63 +28,152 @@ class Objects:
         boxes: ``(N, 4)``, x1 y1 x2 y2 in pixels of the picture.
         labels: ``(N,)``, numbers of classes.
         scores: ``(N,)``, or None for the ground truth.
+        masks: ``(N, H, W)``, true where the object is seen, or None where there are only boxes.
     """
 
     boxes: np.ndarray
     labels: np.ndarray
     scores: np.ndarray | None = None
+    masks: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """The class of each pixel of a picture.
+
+    Attributes:
+        labels: ``(H, W)``, numbers of classes; a number that no class has is drawn white.
+    """
+
+    labels: np.ndarray
 
 
 def draw_comparison(
     pictures: Sequence[Image.Image],
-    truths: Sequence[Objects],
-    predictions: Sequence[Objects],
+    truths: Sequence[Objects | LabelMap],
+    predictions: Sequence[Objects | LabelMap],
     classes: Sequence[str],
-    palette: Sequence[tuple[int, int, int]],
+    palette: Palette,
     file: Path,
     *,
     columns: int = 2,
     side: int = 256,
 ) -> None:
-    """Write a picture of pairs: on the left with the ground truth, on the right as predicted.
+    """Write one picture of them all: the ground truth on the left, the prediction on the right.
+
+    Objects are drawn into the picture with their names; label maps stand beside it, with a legend
+    of the classes that are in them.
 
     Args:
-        pictures, truths, predictions: one of each per pair.
-        classes, palette: names and colours, by label.
+        pictures, truths, predictions: one of each per group.
+        classes, palette: names and colours (RGB, 0 to 255), by label.
         file: PNG to write.
-        columns: pairs in a row.
+        columns: groups in a row.
         side: the longer side of a picture as drawn, in pixels.
     """
-    cells = []
+    titles = ["ground truth", "prediction"]
+    maps = [one for one in (*truths, *predictions) if isinstance(one, LabelMap)]
+    if maps:
+        titles.insert(0, "picture")
+    groups = []
     for picture, truth, prediction in zip(pictures, truths, predictions, strict=True):
         factor = side / max(picture.size)
         size = (round(picture.width * factor), round(picture.height * factor))
         large = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        for objects in (truth, prediction):
-            cell = large.copy()
-            _draw_objects(cell, objects, factor, classes, palette)
-            cells.append(cell)
-    step = side + MARGIN
-    pairs = len(pictures)
-    rows = -(-pairs // columns)
-    width = min(pairs, columns) * 2 * step + MARGIN
-    canvas = Image.new("RGB", (width, rows * step + HEADER + MARGIN), BACKGROUND)
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=14)
-    for column in range(2 * min(pairs, columns)):
-        title = "prediction" if column % 2 else "ground truth"
-        draw.text((MARGIN + column * step, 4), title, fill=INK, font=font)
-    for number, cell in enumerate(cells):
-        row, column = divmod(number, 2 * columns)
-        canvas.paste(cell, (MARGIN + column * step, HEADER + row * step))
+        cells = [_cell(large, one, factor, classes, palette) for one in (truth, prediction)]
+        groups.append([large, *cells] if maps else cells)
+    canvas = _grid(groups, titles, columns, side)
+    if maps:
+        canvas = _with_legend(canvas, _names_in(maps, classes), palette)
     _save(canvas, file)
 
 
-def _draw_objects(
+def _grid(
+    groups: Sequence[Sequence[Image.Image]], titles: Sequence[str], columns: int, side: int
+) -> Image.Image:
+    """Groups of cells in rows, under the titles of their columns."""
+    step = side + MARGIN
+    across = min(len(groups), columns)
+    rows = -(-len(groups) // columns)
+    size = (across * len(titles) * step + MARGIN, rows * step + HEADER + MARGIN)
+    canvas = Image.new("RGB", size, BACKGROUND)
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=14)
+    for column in range(across * len(titles)):
+        title = titles[column % len(titles)]
+        draw.text((MARGIN + column * step, 4), title, fill=INK, font=font)
+    for number, cells in enumerate(groups):
+        row, group = divmod(number, columns)
+        for place, cell in enumerate(cells, start=group * len(titles)):
+            canvas.paste(cell, (MARGIN + place * step, HEADER + row * step))
+    return canvas
+
+
+def _cell(
+    picture: Image.Image,
+    seen: Objects | LabelMap,
+    factor: float,
+    classes: Sequence[str],
+    palette: Palette,
+) -> Image.Image:
+    if isinstance(seen, LabelMap):
+        return _coloured(seen.labels, len(classes), palette).resize(picture.size, 0)
+    cell = picture.copy()
+    if seen.masks is not None:
+        cell = _with_masks(cell, seen.masks, seen.labels, palette)
+    _draw_boxes(cell, seen, factor, classes, palette)
+    return cell
+
+
+def _coloured(labels: np.ndarray, classes: int, palette: Palette) -> Image.Image:
+    """A label map in the colours of its classes."""
+    colours = np.full((classes + 1, 3), BACKGROUND, dtype=np.uint8)
+    colours[:classes] = [palette[label % len(palette)] for label in range(classes)]
+    known = (labels >= 0) & (labels < classes)
+    return Image.fromarray(colours[np.where(known, labels, classes)])
+
+
+def _with_masks(
+    picture: Image.Image, masks: np.ndarray, labels: np.ndarray, palette: Palette
+) -> Image.Image:
+    for mask, label in zip(masks, labels, strict=True):
+        cover = Image.fromarray((mask * np.uint8(255 * MASK_COVER)).astype(np.uint8))
+        colour = Image.new("RGB", picture.size, tuple(palette[int(label) % len(palette)]))
+        picture = Image.composite(colour, picture, cover.resize(picture.size, 0))
+    return picture
+
+
+def _names_in(maps: Sequence[LabelMap], classes: Sequence[str]) -> dict[int, str]:
+    """The classes that are seen in any of the label maps."""
+    labels = np.unique(np.concatenate([np.unique(one.labels) for one in maps]))
+    return {int(label): classes[label] for label in labels if 0 <= label < len(classes)}
+
+
+def _with_legend(canvas: Image.Image, names: dict[int, str], palette: Palette) -> Image.Image:
+    """The canvas with a swatch and a name for each class below it."""
+    font = ImageFont.load_default(size=14)
+    places, x, y = [], MARGIN, canvas.height
+    for label, name in names.items():
+        width = SWATCH + 4 + round(font.getlength(name)) + 2 * MARGIN
+        if x + width > canvas.width and x > MARGIN:
+            x, y = MARGIN, y + HEADER
+        places.append((x, y, label, name))
+        x += width
+    whole = Image.new("RGB", (canvas.width, y + HEADER + MARGIN), BACKGROUND)
+    whole.paste(canvas)
+    draw = ImageDraw.Draw(whole)
+    for x, y, label, name in places:
+        colour = tuple(palette[label % len(palette)])
+        draw.rectangle((x, y, x + SWATCH, y + SWATCH), fill=colour, outline=INK)
+        draw.text((x + SWATCH + 4, y - 1), name, fill=INK, font=font)
+    return whole
+
+
+def _draw_boxes(
     picture: Image.Image,
     objects: Objects,
     factor: float,
     classes: Sequence[str],
-    palette: Sequence[tuple[int, int, int]],
+    palette: Palette,
 ) -> None:
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size=12)
     for index, (box, label) in enumerate(zip(objects.boxes, objects.labels, strict=True)):
@@ -99,35 +191,6 @@ def _draw_objects(
         draw.text(
             (left + 2, top + 1), text, fill=(0, 0, 0) if bright else (255, 255, 255), font=font
         )
-
-
-def plot_training(history: History, file: Path) -> None:
-    """Write a plot: the losses over the iterations, and the score over the validations."""
-    from matplotlib.figure import Figure  # without pyplot there is no window system to find
-
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for name, values in sorted(history.losses.items(), key=lambda item: item[0] != "loss"):
-        steps, numbers = list(values), np.array(list(values.values()))
-        label = "total" if name == "loss" else name
-        left.plot(steps, numbers, label=label, linewidth=2.2 if name == "loss" else 1.1)
-    left.set(xlabel="iteration", ylabel="loss", title="Losses (training)")
-    for name, values in history.scores.items():
-        right.plot(list(values), list(values.values()), marker="o", label=name)
-        last = list(values)[-1]
-        right.annotate(
-            f"{values[last]:.3f}", (last, values[last]), xytext=(0, 8), textcoords="offset points"
-        )
-    right.set(xlabel="epoch", ylabel="score", title="Validation")
-    right.set_ylim(bottom=0)
-    right.margins(0.08)
-    for axes in (left, right):
-        axes.grid(alpha=0.3)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=8)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    write_whole(file, buffer.getvalue())
 
 
 def _save(picture: Image.Image, file: Path) -> None:

@@ -8,15 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+from mmengine.runner import EpochBasedTrainLoop
 from PIL import Image
 
-from .drawings import Objects, draw_comparison, plot_training
+from .drawable import prediction_of, truth_of
+from .drawings import draw_comparison
+from .plots import plot_training
 from .report import format_table, read_history, result_rows
 
 DEFAULT_PALETTE = [(220, 60, 60), (60, 140, 220), (70, 170, 90), (230, 160, 40), (150, 90, 190)]
@@ -77,7 +79,8 @@ class TrainingReportHook(Hook):
         history = read_history(logs)
         if not history.losses:
             return False
-        plot_training(history, file)
+        by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
+        plot_training(history, file, counted="epoch" if by_epoch else "iteration")
         return True
 
     def _draw_predictions(self, runner: Any, file: Path) -> bool:
@@ -87,8 +90,6 @@ class TrainingReportHook(Hook):
         count = min(self.pictures, len(dataset))
         chosen = [round(index * (len(dataset) - 1) / max(1, count - 1)) for index in range(count)]
         infos = [dataset.get_data_info(index) for index in chosen]
-        if not infos or "instances" not in infos[0]:
-            return False  # no boxes to draw
         was_training = runner.model.training
         runner.model.eval()
         try:
@@ -96,24 +97,20 @@ class TrainingReportHook(Hook):
                 results = runner.model.test_step(pseudo_collate([dataset[i] for i in chosen]))
         finally:
             runner.model.train(was_training)
+        truths, predictions = [], []
+        for info, result in zip(infos, results, strict=True):
+            truth, prediction = truth_of(info, result), prediction_of(result, self.score_threshold)
+            if truth is None or prediction is None:
+                return False
+            truths.append(truth)
+            predictions.append(prediction)
         palette = dataset.metainfo.get("palette")
         draw_comparison(
             [Image.open(info["img_path"]) for info in infos],
-            [_truth(info) for info in infos],
-            [self._prediction(result) for result in results],
+            truths,
+            predictions,
             dataset.metainfo["classes"],
             palette if isinstance(palette, list | tuple) else DEFAULT_PALETTE,
             file,
         )
         return True
-
-    def _prediction(self, result: Any) -> Objects:
-        found = result.pred_instances.cpu()
-        found = found[found.scores >= self.score_threshold]
-        return Objects(found.bboxes.numpy(), found.labels.numpy(), found.scores.numpy())
-
-
-def _truth(info: Mapping[str, Any]) -> Objects:
-    seen = [one for one in info["instances"] if not one.get("ignore_flag")]
-    boxes = np.array([one["bbox"] for one in seen], dtype=float).reshape(-1, 4)
-    return Objects(boxes, np.array([one["bbox_label"] for one in seen], dtype=int))

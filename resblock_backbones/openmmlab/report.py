@@ -64,10 +64,12 @@ def result_rows(
     [('AP cat', '0.500'), ('bbox_mAP', '0.500'), ('training time', '1 min 15 s')]
     """
     rows = []
+    # Where boxes and masks are measured, MMDetection keeps the classes' AP of the masks.
+    kind = "mask AP" if "coco/segm_mAP" in metrics else "AP"
     for name in classes:
         value = metrics.get(f"coco/{name}_precision")
         if value is not None:
-            rows.append((f"AP {name}", f"{value:.3f}"))
+            rows.append((f"{kind} {name}", f"{value:.3f}"))
     for key, value in metrics.items():
         short = key.split("/")[-1]
         if short.split("_")[-1] in ("mAP", "50", "75") or short in ("mIoU", "aAcc", "mAcc"):

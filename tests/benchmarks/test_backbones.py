@@ -115,12 +115,16 @@ def test_numbers_of_the_table(modules):
     assert table.times_faster([1.0, 10.0, 4.0], [1.0, 5.0, 2.0]) == 2.0
 
 
-def test_sections_between_markers_are_replaced_and_others_stay(modules):
-    *_, backbones = modules
-    page = backbones.between("# Benchmarks\n\n<!-- a -->\nmine\n", "cpu", "old")
-    page = backbones.between(backbones.between(page, "cuda", "gpu"), "cpu", "new")
-    assert "mine" in page and "gpu" in page and "old" not in page
-    assert page.index("mine") < page.index("new") < page.index("gpu")
+def test_sections_between_markers_are_replaced_and_others_stay(modules, tmp_path):
+    import page
+
+    file = tmp_path / "page.md"
+    file.write_text("# Benchmarks\n\nmine\n")
+    for name, line in (("cpu", "old"), ("cuda", "gpu"), ("cpu", "new")):
+        page.put_section(file, name, [line])
+    text = file.read_text()
+    assert "old" not in text and text.index("mine") < text.index("new") < text.index("gpu")
+    assert page.has_section(file, "cuda") and not page.has_section(file, "other")
 
 
 def test_a_section_that_is_not_there_is_one_line(run):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from resblock_backbones.command_line import test_command as run_test
 from resblock_backbones.command_line import train_command as run_train
@@ -63,6 +64,33 @@ def test_a_run_is_trained_resumed_and_tested(shapes, capfd):
     arguments = [str(CONFIG), "run/epoch_2.pth", "--work-dir", "test", "--out", "test/found.pkl"]
     assert run_test([*arguments, "--show-dir", "drawn", *options(**changed)]) == 0
     assert Path("test/found.pkl").is_file() and list(Path("test").rglob("drawn/*.png"))
+
+
+@pytest.mark.parametrize(
+    ("config", "score", "changed"),
+    [
+        (
+            "deeplabv3plus/deeplabv3plus_flexr18-half-d16_shapes.py",
+            "mIoU",
+            {"train_cfg__max_iters": 2, "default_hooks__checkpoint__interval": 2},
+        ),
+        ("mask_rcnn/mask-rcnn_flexr18-half_fpn_shapes.py", "segm_mAP", {}),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "mA" not in value else "",
+)
+def test_label_maps_and_masks_are_learnt_measured_and_drawn(shapes, capfd, config, score, changed):
+    changed = SHORT | {"train_cfg__val_interval": 2 if changed else 1} | changed
+    if score == "mIoU":
+        del changed["train_cfg__max_epochs"]
+    file = str(CONFIG.parents[1] / config)
+    assert run_train([file, "--work-dir", "run", *options(**changed)]) == 0
+    said = "".join(capfd.readouterr())
+    assert "could not be drawn" not in said
+    table = said.split("results\n")[1]
+    assert score in table and "training time" in table
+    pictures, plot = (Image.open(f"run/{name}.png") for name in ("predictions", "training"))
+    groups = 3 if score == "mIoU" else 2
+    assert pictures.width == 2 * groups * (256 + 8) + 8 and plot.width > 800
 
 
 @pytest.mark.parametrize(

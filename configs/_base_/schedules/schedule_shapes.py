@@ -22,3 +22,4 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=35),
 )
 auto_scale_lr = dict(enable=False, base_batch_size=4)
+randomness = dict(seed=0)

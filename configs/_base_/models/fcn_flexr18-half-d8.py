@@ -1,0 +1,3 @@
+_base_ = ["./fcn_flexr50-d8.py", "./encoder-decoder_small.py"]
+
+model = _base_.small_model

@@ -1,0 +1,6 @@
+_base_ = [
+    "../_base_/models/deeplabv3_flexr18-half-d8.py",
+    "../_base_/datasets/shapes_segmentation.py",
+    "../_base_/schedules/schedule_shapes_segmentation.py",
+    "../_base_/segmentation_runtime.py",
+]

@@ -1,0 +1,8 @@
+_base_ = "./deeplabv3plus_flexr50-d16-mg124_4xb2-80k_cityscapes-512x1024.py"
+
+model = dict(
+    backbone=dict(
+        depth=101,
+        init_cfg=dict(checkpoint="open-mmlab://resnet101_v1c"),
+    ),
+)

@@ -1,0 +1,8 @@
+_base_ = [
+    "../_base_/models/pspnet_flexr50-d8.py",
+    "../_base_/datasets/cityscapes.py",
+    "../_base_/schedules/schedule_80k.py",
+    "../_base_/segmentation_runtime.py",
+]
+
+model = dict(data_preprocessor=dict(size=(512, 1024)))
