@@ -9,7 +9,7 @@ OPENMMLAB := build/openmmlab
 TRAIN  := configs/faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py
 TRAIN_SEG := configs/deeplabv3plus/deeplabv3plus_flexr18-half-d16_shapes.py
 
-.PHONY: help setup train train-seg test test-all test-openmmlab lint format clean
+.PHONY: help setup train train-seg test test-all test-openmmlab bench lint format clean
 
 help:
 	@echo "make train           make the 'shapes' pictures and train Faster R-CNN on them, from scratch"
@@ -17,6 +17,7 @@ help:
 	@echo "make test            run the tests"
 	@echo "make test-all        run the long ones too"
 	@echo "make test-openmmlab  run those of the MM packages on OpenMMLab's own releases"
+	@echo "make bench           measure the backbones side by side, write docs/benchmarks.md"
 	@echo "make lint            ruff and mypy"
 	@echo "make setup           create .venv with tried versions (the others call it)"
 
@@ -58,6 +59,10 @@ $(OPENMMLAB)/.installed: requirements-openmmlab.txt | setup
 test-openmmlab: setup $(OPENMMLAB)/.installed
 	@PYTHONPATH="$(CURDIR)/$(OPENMMLAB)$${PYTHONPATH:+:$$PYTHONPATH}" \
 		$(BIN)/python -m pytest -n 2 tests/integration tests/openmmlab tests/tools
+
+# Half an hour on two cores. An interrupted run goes on; BENCH="--fresh" begins anew.
+bench: setup
+	@$(BIN)/python benchmarks/backbones.py $(BENCH)
 
 lint: setup
 	@$(BIN)/ruff check .

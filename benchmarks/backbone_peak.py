@@ -5,9 +5,14 @@ python benchmarks/backbone_peak.py training "FlexResNet" 50 2x3x640x640
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import torch
 
 
 def cpu_peak(table: str, name: str, depth: int, shape: tuple[int, ...]) -> float | None:
@@ -16,21 +21,25 @@ def cpu_peak(table: str, name: str, depth: int, shape: tuple[int, ...]) -> float
         return None
     size = "x".join(map(str, shape))
     command = [sys.executable, __file__, table, name, str(depth), size]
-    done = subprocess.run(command, capture_output=True, text=True)
+    threads = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    done = subprocess.run(command, capture_output=True, text=True, env=threads)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command[1:])}: {done.stderr.strip().splitlines()[-1]}")
     return float(done.stdout.split()[-1])
 
 
 def main(table: str, name: str, depth: str, size: str) -> None:
-    import torch
     from backbone_measure import train
     from backbone_peers import make
 
     way = make(table, name, int(depth), torch.device("cpu"))
     shape = tuple(map(int, size.split("x")))
     train(way, way.input(torch.randn(2, 3, 64, 64)), False)  # what is built once is there then
+    for parameter in way.parameters:
+        parameter.grad = None
     x = way.input(torch.randn(shape))
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)  # else the step takes what was freed, and adds less
     Path("/proc/self/clear_refs").write_text("5")  # the highest mark begins anew
     before = _status("VmRSS")
     train(way, x, False)

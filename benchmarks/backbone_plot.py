@@ -12,11 +12,12 @@ from backbone_table import value
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
+from matplotlib.ticker import MaxNLocator  # noqa: E402
 
 Done = Mapping[str, tuple[Section, Record]]
 
 # Each way has its own colour and mark in all plots; those of this project are drawn last, thicker.
-COLOURS = ("#7f7f7f", "#17769e", "#b8860b", "#c0392b", "#1b7f4b", "#6a3d9a")
+COLOURS, OURS = ("#7f7f7f", "#17769e", "#b8860b", "#c0392b"), ("#1b7f4b", "#6a3d9a")
 MARKS = ("o", "s", "^", "v", "D", "P")
 
 
@@ -51,14 +52,14 @@ def _draw_growth(growing: list[tuple[Section, Record]], what: str, file: Path) -
         for line, (key, unit, scale) in enumerate(parts):
             axis = axes[line][column]
             for number, name in enumerate(section.names):
-                xs = [
-                    shape[0] if by_batch else shape[2] * shape[3] / 1e6 for shape in section.shapes
-                ]
+                pixels = [shape[2] * shape[3] / 1e6 for shape in section.shapes]
+                xs = [shape[0] for shape in section.shapes] if by_batch else pixels
                 ys = [value(row, key) * scale for row in record[name]]
                 axis.plot(xs, ys, label=name, **_style(name, number))
             axis.set_xlabel("pictures in the batch" if by_batch else "million pixels per picture")
             axis.set_ylabel(unit)
             axis.set_xlim(left=0)
+            axis.xaxis.set_major_locator(MaxNLocator(6, integer=by_batch))
             axis.set_ylim(bottom=0)
             axis.grid(alpha=0.3)
     for column, (section, _) in enumerate(growing):
@@ -107,9 +108,7 @@ def _draw_depths(sections: list[tuple[Section, Record]], file: Path) -> None:
 def _style(name: str, number: int) -> dict[str, Any]:
     ours = name.startswith("FlexResNet")
     return {
-        "color": COLOURS[number % len(COLOURS)]
-        if not ours
-        else ("#1b7f4b", "#6a3d9a")["bf" in name],
+        "color": OURS["bfloat16" in name] if ours else COLOURS[number % len(COLOURS)],
         "marker": MARKS[number % len(MARKS)],
         "linewidth": 2.4 if ours else 1.3,
         "markersize": 5,

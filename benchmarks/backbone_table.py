@@ -20,7 +20,7 @@ def table(section: Section, record: Record | None) -> Iterator[str]:
         yield from _growth(section, record)
     else:
         yield from _comparison(section, record)
-    yield ""
+        yield ""
 
 
 def _comparison(section: Section, record: Record | None) -> Iterator[str]:

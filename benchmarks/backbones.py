@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+import math
 import os
 import sys
 import time
@@ -129,12 +130,22 @@ def _read(results: Path, section: Section, here: dict[str, object]) -> Record | 
     return content["record"] if same.items() <= content.items() else None
 
 
-def _say(text: str, *, end: bool = False) -> None:
-    """A line of progress; on a terminal it is replaced by the next."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="\n" if end else "", file=sys.stderr, flush=True)
-    elif end or text.endswith("round 1 of 1") or "round" not in text:
-        print(text, file=sys.stderr, flush=True)
+class _Progress:
+    """Lines of progress: on a terminal each replaces the last; elsewhere some are left out."""
+
+    def __init__(self) -> None:
+        self.last = -math.inf
+
+    def __call__(self, text: str, *, end: bool = False) -> None:
+        now = time.perf_counter()
+        if sys.stderr.isatty():
+            print(f"\r\033[K{text}", end="\n" if end else "", file=sys.stderr, flush=True)
+        elif end or now - self.last > 20:
+            print(text, file=sys.stderr, flush=True)
+            self.last = now
+
+
+_say = _Progress()
 
 
 def arguments() -> argparse.Namespace:
