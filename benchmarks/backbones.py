@@ -102,9 +102,8 @@ def write_page(
     for file, shows in draw(done, given.write.parent, f"benchmarks-{given.device}"):
         lines += [f"![{shows}]({file.name})", ""]
     lines += [
-        f"Medians of {given.rounds} runs in turn, half as many for growth and for training at other "
-        f"depths; "
-        f"{here['machine']}.",
+        f"Medians of {given.rounds} runs in turn, half as many for growth and for training at "
+        f"other depths; {here['machine']}.",
         "",
         f"`python benchmarks/backbones.py{' --device cuda' if given.device == 'cuda' else ''}`",
     ]
