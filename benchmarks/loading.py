@@ -22,10 +22,10 @@ from pathlib import Path
 
 import torch
 import torchvision
+from page import put_section
 
 from resblock_backbones import FlexResNet, load_weights
 
-START, END = "<!-- loading -->", "<!-- /loading -->"
 MEGA = 1 << 20
 DEPTHS = (18, 50, 152)
 # Each second way is compared with the one before it.
@@ -136,19 +136,6 @@ def rows(depth: int, file: Path, rounds: int) -> list[str]:
     return lines
 
 
-def written(path: Path, section: str) -> None:
-    """Put `section` between its markers in the page at `path`, at its end if it has none."""
-    page = path.read_text() if path.exists() else "# Benchmarks\n"
-    if START in page:
-        before, _, rest = page.partition(START)
-        page = before + section + rest.partition(END)[2]
-    else:
-        page = f"{page.rstrip()}\n\n{section}\n"
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(page)
-    temporary.replace(path)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=15, help="runs of each way (default 15)")
@@ -171,7 +158,6 @@ def main() -> None:
             lines += rows(depth, Path(folder, f"resnet{depth}.pth"), options.rounds)
     if options.write:
         section = [
-            START,
             "## Loading weights",
             "",
             "A file into a network that is there, by PyTorch's own line and by this package's;",
@@ -186,9 +172,8 @@ def main() -> None:
             f"{torch.__version__}.",
             "",
             f"`python benchmarks/loading.py --write {options.write.as_posix()}`",
-            END,
         ]
-        written(options.write, "\n".join(section))
+        put_section(options.write, "loading", section)
     return None
 
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import torch
 import torchvision
+from page import put_section
 from torch import Tensor
 
 from resblock_backbones.openmmlab.ops import install
@@ -34,8 +35,6 @@ from mmcv.ops import (  # noqa: E402  (MMCV asks for its operators when it is im
     soft_nms,
 )
 from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction  # noqa: E402
-
-START, END = "<!-- operators -->", "<!-- /operators -->"
 
 
 class Comparison(NamedTuple):
@@ -268,19 +267,6 @@ def measured(comparison: Comparison, rounds: int) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def written(path: Path, section: str) -> None:
-    """Put `section` between its markers in the page at `path`, at its end if it has none."""
-    page = path.read_text() if path.exists() else "# Benchmarks\n"
-    if START in page:
-        before, _, rest = page.partition(START)
-        page = before + section + rest.partition(END)[2]
-    else:
-        page = f"{page.rstrip()}\n\n{section}\n"
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(page)
-    temporary.replace(path)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=7, help="runs of each side (default 7)")
@@ -301,7 +287,6 @@ def main() -> None:
             print(lines[-1], flush=True)
     if options.write:
         section = [
-            START,
             "## Operators",
             "",
             "MMCV's operators as this package provides them, called through `mmcv.ops`, against",
@@ -315,9 +300,8 @@ def main() -> None:
             f"torchvision {torchvision.__version__}.",
             "",
             f"`python benchmarks/operators.py --write {options.write.as_posix()}`",
-            END,
         ]
-        written(options.write, "\n".join(section))
+        put_section(options.write, "operators", section)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import importlib.util
 from typing import Any
 
 from .blocks import BottleneckResBlock, ResBlock
-from .deploy import fuse, fuse_backbone
+from .deploy import ExportError, export, fuse, fuse_backbone
 from .layers import ConvNxN, SpatialSeparableConvNxN, conv_norm
 from .resnet import FlexResNet
 from .version import __version__
@@ -19,12 +19,14 @@ __all__ = [
     "BottleneckResBlock",
     "CheckpointError",
     "ConvNxN",
+    "ExportError",
     "FlexResNet",
     "LoadReport",
     "ResBlock",
     "SpatialSeparableConvNxN",
     "__version__",
     "conv_norm",
+    "export",
     "fuse",
     "fuse_backbone",
     "load_weights",

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, Literal
 
-import torch
-from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch import nn
 from torchvision.ops import StochasticDepth
 
-from .extras import Plugin, add_extras, run_extras
+from .extras import Plugin, add_extras
 from .layers import (
     AntiAlias,
     ConvNxN,
@@ -19,63 +16,11 @@ from .layers import (
     build_act,
     build_anti_alias,
     build_norm,
-    conv_norm,
-    conv_norm_act,
-    run_layers,
 )
-from .layers.norm import recompute_contexts
 from .layers.registry import LayerCfg
 from .options import check_bool, check_choice, check_int, check_number, refuse_unknown_options
+from .residual_unit import ResidualUnit
 from .shortcut import Pooling, Residual, build_shortcut
-
-
-class ResidualUnit(nn.Module):
-    """What all blocks share: how convolutions, extras, shortcut and activations follow each other.
-
-    A subclass builds ``conv1 bn1 ... convN bnN``, and says how many there are.
-    """
-
-    convolutions: int
-    extras: dict[str, tuple[str, ...]]
-
-    residual: nn.Module | None
-    relu_inplace: nn.Module
-    drop_path: nn.Module | None
-    with_cp: bool
-    skip_last_relu: bool
-    conv2: nn.Module
-
-    def __repr__(self) -> str:
-        # Newer PyTorch prints a norm's bias even where it is what affine says; the post's does not.
-        return super().__repr__().replace("affine=True, bias=True", "affine=True")
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, inplanes, H, W)`` to ``(N, outplanes, H', W')``."""
-        if self.with_cp and torch.is_grad_enabled():
-            if torch.compiler.is_compiling():  # a graph recomputes values alone, in no context
-                return checkpoint(self._compute, x, use_reentrant=False)
-            contexts = partial(recompute_contexts, self)
-            return checkpoint(self._compute, x, use_reentrant=False, context_fn=contexts)
-        return self._compute(x)
-
-    def _compute(self, x: Tensor) -> Tensor:
-        shortcut = None if self.residual is None else run_layers([self.residual], x)
-        for number in range(1, self.convolutions):
-            x = conv_norm_act(x, *self._layers(number), self.relu_inplace)
-            x = run_extras(self, f"after_conv{number}", x)
-        layers, last = self._layers(self.convolutions), f"after_conv{self.convolutions}"
-        act = None if self.skip_last_relu else self.relu_inplace
-        if last not in self.extras and self.drop_path is None:
-            return conv_norm_act(x, *layers, act, shortcut)
-        x = run_extras(self, last, conv_norm(x, *layers))
-        if self.drop_path is not None:
-            x = self.drop_path(x)
-        # Not in place: what the extras return may be kept by others, or for their gradients.
-        x = x.clone() if shortcut is None else x + shortcut
-        return x if act is None else act(x)
-
-    def _layers(self, number: int) -> tuple[nn.Module, nn.Module]:
-        return getattr(self, f"conv{number}"), getattr(self, f"bn{number}")
 
 
 class ResBlock(ResidualUnit):
@@ -122,6 +67,7 @@ class ResBlock(ResidualUnit):
         TypeError: a value of the wrong type, or an unknown option.
 
     Example:
+        >>> import torch
         >>> block = ResBlock(64, 128, stride=2, residual=True, dilation=2)
         >>> tuple(block(torch.zeros(1, 64, 32, 32)).shape)
         (1, 128, 16, 16)
@@ -238,6 +184,7 @@ class BottleneckResBlock(ResidualUnit):
         ValueError, TypeError: as :class:`ResBlock`.
 
     Example:
+        >>> import torch
         >>> block = BottleneckResBlock(64, 256, residual=True)
         >>> tuple(block(torch.zeros(1, 64, 32, 32)).shape)
         (1, 256, 32, 32)

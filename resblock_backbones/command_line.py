@@ -1,7 +1,7 @@
 """The command lines of `tools/`: arguments in, exit status out.
 
-A mistake in what was given is one line and exit status 2; an interrupted run is 130; anything
-else is unexpected and keeps its traceback.
+A mistake in what was given is one line and exit status 2; an interrupted run is 130; the end of
+another process of a run is one line and 1; anything else is unexpected and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -160,6 +160,7 @@ def _run(
         return _refuse(missing)
 
     from .openmmlab.errors import InputError
+    from .openmmlab.processes import explain_death
 
     try:
         if given["cfg_options"] is not None:
@@ -173,6 +174,11 @@ def _run(
             traceback.print_exc()
             return 2
         return _refuse(str(error))
+    except RuntimeError as error:
+        death = explain_death(error)
+        if death is None or show_traceback:
+            raise
+        return _refuse(death, status=1)
     return 0
 
 
@@ -196,8 +202,8 @@ def _parse_options(pairs: Sequence[str]) -> dict[str, Any]:
     return options
 
 
-def _refuse(message: str) -> int:
+def _refuse(message: str, status: int = 2) -> int:
     rank = os.environ.get("RANK", "0")
     where = "" if rank == "0" else f" [rank {rank}]"
     print(f"error{where}: {' '.join(message.split())}", file=sys.stderr, flush=True)
-    return 2
+    return status

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+#: The temporary name of a file: its own, and the process that writes it.
+PART = re.compile(r"\..+\.(\d+)\.part")
 
 
 @contextlib.contextmanager
@@ -42,3 +46,36 @@ def write_whole(file: Path, contents: bytes) -> None:
     """Write a file so that its name never stands for a part of it."""
     with whole_file(file) as opened:
         opened.write(contents)
+
+
+def remove_parts(folder: Path) -> list[Path]:
+    """Remove what processes that are gone left half-written in a folder.
+
+    Returns:
+        What was removed.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Path(folder, ".weights.pth.99999999.part").touch()
+        ...     len(remove_parts(Path(folder)))
+        1
+    """
+    removed = []
+    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+        name = PART.fullmatch(file.name)
+        if name and not _is_running(int(name[1])):
+            with contextlib.suppress(OSError):
+                file.unlink()
+                removed.append(file)
+    return removed
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True  # somebody else's
+    except (OSError, OverflowError):
+        return False
+    return process != os.getpid()

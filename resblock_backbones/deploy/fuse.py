@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torchvision.models._utils import IntermediateLayerGetter
 
-from ..blocks import ResidualUnit
 from ..layers.fold import Terms, fold
 from ..layers.foldable import is_foldable, is_plain_sequence
+from ..residual_unit import ResidualUnit
 from ..resnet import FlexResNet
 
 Model = TypeVar("Model", bound=nn.Module)

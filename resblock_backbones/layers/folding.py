@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torchvision.ops import FrozenBatchNorm2d
 from .fold import Geometry, Terms, fold
 from .foldable import holds_still, is_ordinary, is_plain_conv, is_plain_relu, is_watched
 from .folded_conv import FoldedConv
-from .one_pass import conv_sum_relu
+from .one_pass import conv_sum_relu, output_shape
 
 
 def as_one_conv(
@@ -119,8 +120,11 @@ def _conv_dtype(x: Tensor, weight: Tensor) -> torch.dtype | None:
 
 
 def _pays(x: Tensor, weight: Tensor, geometry: Geometry) -> bool:
-    """Whether folding the weight touches less memory than what it spares the output."""
-    pixels = x.shape[0] * x.shape[2] * x.shape[3] // (geometry.stride[0] * geometry.stride[1])
-    # Elsewhere the few kernels that fold take as long as a norm of some million numbers.
-    least = 0 if x.device.type == "cpu" else 2**22 // weight.shape[0]
-    return max(weight[0].numel(), least) <= 2 * pixels
+    """Whether folding, without gradient, takes less time than what it spares the output.
+
+    Measured on the CPU, a norm and what follows take about as long as folding a weight of twice the
+    output's size, and each call of a few small operations as long as some ten thousand numbers. On
+    other devices, where memory is fast and calls are not, that is an estimate.
+    """
+    small_operations = 2**17 if x.device.type == "cpu" else 2**23
+    return weight.numel() + small_operations <= 2 * math.prod(output_shape(x, weight, geometry))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from .fold import Geometry
 
 # oneDNN's, which TorchInductor calls too. A build without oneDNN, or a later one, may lack it.
 _KERNEL: Any = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
+# Numbers in an output, as measured: below, a call of the kernel takes longer than what it spares.
+_WORTH_A_CALL = 2**17
 _DTYPES = {torch.float32}
 if _KERNEL is not None and getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", bool)():
     _DTYPES.add(torch.bfloat16)
@@ -65,6 +68,7 @@ def _has_kernel(x: Tensor, weight: Tensor, geometry: Geometry, shortcut: Tensor 
         and x.numel() > 0
         and x.shape[1] == weight.shape[1] * geometry.groups
         and min(shape := output_shape(x, weight, geometry)) > 0
+        and math.prod(shape) >= _WORTH_A_CALL
         and (shortcut is None or (shortcut.shape == shape and shortcut.dtype == x.dtype))
     )
 

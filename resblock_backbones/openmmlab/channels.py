@@ -248,19 +248,29 @@ class _Link:
         return 64 * 2**stage * expansion
 
 
-def _flexible_models(cfg: Part) -> Iterator[tuple[str, Part, FlexResNet]]:
-    """Each model in a config whose backbone is a FlexResNet, with its path and the backbone."""
+def flexible_backbones(cfg: Part) -> Iterator[tuple[str, Part, str, Mapping[str, Any]]]:
+    """Each ``FlexResNet`` in a config: prefix of its model, the model, its own path and config.
+
+    >>> model = dict(detector=dict(backbone=dict(type="FlexResNet", depth=18)))
+    >>> [(where, path) for where, _, path, _ in flexible_backbones(dict(model=model))]
+    [('detector.', 'detector.backbone')]
+    """
     if "backbone" not in cfg and isinstance(cfg.get("model"), MutableMapping):
         cfg = cfg["model"]
     yield from _walk(cfg, "")
 
 
-def _walk(model: Part, where: str) -> Iterator[tuple[str, Part, FlexResNet]]:
+def _flexible_models(cfg: Part) -> Iterator[tuple[str, Part, FlexResNet]]:
+    for where, model, path, backbone in flexible_backbones(cfg):
+        yield where, model, _on_meta(backbone, path)
+
+
+def _walk(model: Part, where: str) -> Iterator[tuple[str, Part, str, Mapping[str, Any]]]:
     backbone, path = model.get("backbone"), f"{where}backbone"
     if isinstance(backbone, Mapping) and "backbone_cfg" in backbone:
         backbone, path = backbone["backbone_cfg"], f"{path}.backbone_cfg"
     if isinstance(backbone, Mapping) and _is_flexible(backbone):
-        yield where, model, _on_meta(backbone, path)
+        yield where, model, path, backbone
     for name, part in model.items():
         if isinstance(part, MutableMapping) and name != "backbone":
             yield from _walk(part, f"{where}{name}.")

@@ -19,13 +19,15 @@ from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from ..whole_files import remove_parts
 from .amp import use_mixed_precision
 from .channels import link_channels, stride_warnings
 from .config_checks import read_config
 from .dataset_checks import check_datasets
 from .errors import CheckpointError, ConfigError
+from .processes import is_first, join_process_group
 from .resume import find_checkpoint
-from .runner import FlexRunner, join_process_group
+from .runner import FlexRunner
 from .screen import quiet_pycocotools
 
 
@@ -65,6 +67,11 @@ def train(
             )
         cfg.auto_scale_lr.enable = True
     notes = use_mixed_precision(cfg.optim_wrapper, wanted=amp, cuda=torch.cuda.is_available())
+    if is_first(launcher):
+        notes += [
+            f"{part} removed: half a file, of a run that was killed"
+            for part in remove_parts(Path(cfg.work_dir))
+        ]
     if resume is not None:
         cfg.load_from, line = find_checkpoint(resume, cfg.work_dir)
         cfg.resume = cfg.load_from is not None
@@ -174,7 +181,7 @@ def _work_dir(cfg: Config, config: str, given: str | None) -> str:
 
 def _runner(cfg: Config, notes: list[str]) -> Runner:
     quiet_pycocotools()
-    join_process_group(cfg)
+    join_process_group(cfg.launcher)
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else FlexRunner.from_cfg(cfg)
     for note in notes:
         print_log(note, logger="current", level=logging.INFO)

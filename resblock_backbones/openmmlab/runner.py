@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper, revert_sync_batchnorm
 from mmengine.runner import Runner
 from torch import nn
@@ -100,16 +99,6 @@ class FlexRunner(Runner):
             )
         if parts:
             self.logger.warning(f"{filename}: {matched} weights loaded; {'; '.join(parts)}")
-
-
-def join_process_group(cfg: Config) -> None:
-    """Join the other processes over gloo when there is no GPU for NCCL.
-
-    MMEngine's own start-up calls `torch.cuda.set_device`, which needs one.
-    """
-    on_cpu = cfg.launcher == "pytorch" and not torch.cuda.is_available()
-    if on_cpu and not torch.distributed.is_initialized():
-        torch.distributed.init_process_group(backend="gloo")
 
 
 def _own_name(name: str, revise_keys: list) -> str:

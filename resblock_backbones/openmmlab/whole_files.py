@@ -1,13 +1,15 @@
 """Make MMEngine write files whole.
 
 MMEngine opens `epoch_12.pth` and writes into it. A run that is stopped in that second leaves half
-a checkpoint under the name that `--resume` will look for.
+a checkpoint under the name that `--resume` will look for. And of `max_keep_ckpts=1` it removes the
+one checkpoint before it writes the next.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import ClassVar
 
 from mmengine.fileio import LocalBackend, register_backend
 
@@ -24,8 +26,24 @@ class WholeFileBackend(LocalBackend):
     b'weights'
     """
 
+    outdated: ClassVar[list[Path]] = []
+
     def put(self, obj: bytes, filepath: str | os.PathLike[str]) -> None:
         write_whole(Path(filepath), obj)
+        while self.outdated:
+            self._remove(self.outdated.pop(), Path(filepath))
+
+    def remove(self, filepath: str | os.PathLike[str]) -> None:
+        """Remove a file; a checkpoint only when the next one is there."""
+        if Path(filepath).suffix == ".pth" and Path(filepath).is_file():
+            self.outdated.append(Path(filepath))
+        else:
+            super().remove(filepath)
+
+    @staticmethod
+    def _remove(file: Path, written: Path) -> None:
+        if file.absolute() != written.absolute():
+            file.unlink(missing_ok=True)
 
     def put_text(self, obj: str, filepath: str | os.PathLike[str], encoding: str = "utf-8") -> None:
         write_whole(Path(filepath), obj.encode(encoding))

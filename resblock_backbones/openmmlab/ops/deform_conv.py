@@ -1,42 +1,16 @@
-"""Deformable convolution (arXiv 1703.06211) and its modulated form (arXiv 1811.11168).
-
-Both run on torchvision's kernel.  A point on or beyond the frame of pixels just outside the map
-reads 0; one between that frame and the border reads a part of the border.
-"""
+"""Deformable convolution (arXiv 1703.06211) and its modulated form (arXiv 1811.11168)."""
 
 import weakref
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from .kernel import in_working_dtype
-
-Pair = tuple[int, int]
+from .deform_conv_kernel import Geometry, convolve, convolve_backward
 
 # Attribute of the scratch tensor that both backward operators of the plain form are given.
 WEIGHT_GRADIENT = "gradient_of_deform_conv_weight"
-
-
-class Geometry(NamedTuple):
-    """What a deformable convolution is told beside its tensors; pairs are (height, width)."""
-
-    kernel: Pair
-    stride: Pair
-    padding: Pair
-    dilation: Pair
-    groups: int
-    deformable_groups: int
-
-
-class Gradients(NamedTuple):
-    """In the order in which torchvision returns them."""
-
-    input: Tensor
-    weight: Tensor
-    offset: Tensor
-    mask: Tensor
-    bias: Tensor
 
 
 def deform_conv_forward(
@@ -161,6 +135,8 @@ def modulated_deform_conv_forward(
     Args:
         bias: (O,), looked at if `with_bias`.
         mask: (B, deformable_group * kernel_h * kernel_w, H', W').
+
+    `offset` and `mask` may be larger than (H', W'): see `leading_numbers`.
     """
     geometry = Geometry(
         (kernel_h, kernel_w),
@@ -170,6 +146,8 @@ def modulated_deform_conv_forward(
         group,
         deformable_group,
     )
+    size = output.shape[2:]
+    offset, mask = leading_numbers(offset, size), leading_numbers(mask, size)
     output.copy_(
         convolve(input, weight, offset, geometry, mask=mask, bias=bias if with_bias else None)
     )
@@ -210,91 +188,41 @@ def modulated_deform_conv_backward(
         group,
         deformable_group,
     )
+    size = grad_output.shape[2:]
+    offset, mask = leading_numbers(offset, size), leading_numbers(mask, size)
     gradients = convolve_backward(grad_output, input, weight, offset, geometry, mask=mask)
     grad_input.add_(gradients.input)
     grad_weight.add_(gradients.weight)
-    grad_offset.add_(gradients.offset)
-    grad_mask.add_(gradients.mask)
+    add_to_leading_numbers(grad_offset, gradients.offset)
+    add_to_leading_numbers(grad_mask, gradients.mask)
     if with_bias:
         grad_bias.add_(gradients.bias)
 
 
-def convolve(
-    input: Tensor,
-    weight: Tensor,
-    offset: Tensor,
-    geometry: Geometry,
-    *,
-    mask: Tensor | None = None,
-    bias: Tensor | None = None,
-) -> Tensor:
-    """torchvision's forward; without `mask` every point counts fully."""
-    use_mask = mask is not None
-    mask = input.new_empty(len(input), 0) if mask is None else mask
-    bias = weight.new_zeros(len(weight)) if bias is None else bias
-    input, weight, offset, mask, bias = in_working_dtype(input, weight, offset, mask, bias)
-    return torch.ops.torchvision.deform_conv2d(
-        input,
-        weight,
-        offset,
-        mask,
-        bias,
-        *geometry.stride,
-        *geometry.padding,
-        *geometry.dilation,
-        geometry.groups,
-        geometry.deformable_groups,
-        use_mask,
-    )
+def leading_numbers(values: Tensor, size: Sequence[int]) -> Tensor:
+    """`values` (B, C, H, W) read as (B, C, *size): of each picture as many numbers as needed.
 
+    Compiled MMCV reads offsets and masks so, without a look at their own height and width.
+    DyHead (arXiv 2106.08322) gives it those of a map of twice the size, and its weights rely on it.
 
-def convolve_backward(
-    grad_output: Tensor,
-    input: Tensor,
-    weight: Tensor,
-    offset: Tensor,
-    geometry: Geometry,
-    *,
-    mask: Tensor | None = None,
-) -> Gradients:
-    """torchvision's backward, and MMCV's rule for points exactly on the frame."""
-    use_mask = mask is not None
-    mask = input.new_empty(len(input), 0) if mask is None else mask
-    grad_output, input, weight, offset, mask = in_working_dtype(
-        grad_output, input, weight, offset, mask
-    )
-    gradients = Gradients(
-        *torch.ops.torchvision._deform_conv2d_backward(
-            grad_output,
-            input,
-            weight,
-            offset,
-            mask,
-            weight.new_zeros(len(weight)),
-            *geometry.stride,
-            *geometry.padding,
-            *geometry.dilation,
-            geometry.groups,
-            geometry.deformable_groups,
-            use_mask,
+    Raises:
+        ValueError: there are too few numbers; compiled MMCV would read what lies behind them.
+    """
+    if values.shape[2:] == size:
+        return values
+    count = values.shape[1] * size[0] * size[1]
+    if values[:1].numel() < count:
+        raise ValueError(
+            f"offset or mask of {values.shape[2]}x{values.shape[3]}: the deformable convolution's "
+            f"output has {size[0]}x{size[1]} points, each with its own"
         )
-    )
-    # There the value is 0 on one side and grows on the other.  torchvision gives the slope of the
-    # inner side, MMCV none; it matters because offsets start at 0, with padding on the frame.
-    rows = (len(offset), geometry.deformable_groups, -1, 2, *offset.shape[2:])
-    on_frame = points_on_frame(offset.view(rows), geometry)
-    gradients.offset.view(rows).masked_fill_(on_frame[:, :, :, None], 0)
-    return gradients
+    return values.flatten(1)[:, :count].reshape(len(values), values.shape[1], *size)
 
 
-def points_on_frame(offset: Tensor, geometry: Geometry) -> Tensor:
-    """Whether a point of `offset` (B, G, kernel points, 2, H', W') lies at y = -1 or x = -1."""
-    height, width = offset.shape[-2:]
-    tap_y, tap_x, out_y, out_x = (
-        torch.arange(count, device=offset.device) for count in (*geometry.kernel, height, width)
-    )
-    tap_y, tap_x = torch.meshgrid(tap_y, tap_x, indexing="ij")
-    (stride_y, stride_x), (pad_y, pad_x) = geometry.stride, geometry.padding
-    y = tap_y.reshape(-1, 1, 1) * geometry.dilation[0] + out_y[:, None] * stride_y - pad_y
-    x = tap_x.reshape(-1, 1, 1) * geometry.dilation[1] + out_x * stride_x - pad_x
-    return (offset[:, :, :, 0] + y == -1) | (offset[:, :, :, 1] + x == -1)
+def add_to_leading_numbers(total: Tensor, values: Tensor) -> None:
+    """Add `values` to the numbers of `total` that `leading_numbers` reads in its place."""
+    if total.shape != values.shape:
+        values = values.flatten(1)
+        unread = total.flatten(1).shape[1] - values.shape[1]
+        values = F.pad(values, (0, unread)).view(total.shape)
+    total.add_(values)

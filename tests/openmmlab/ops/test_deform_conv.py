@@ -226,3 +226,36 @@ def test_the_plain_backward_operators_may_be_called_apart_from_each_other():
     leaf = weight.requires_grad_()
     (full,) = torch.autograd.grad(deform_conv2d(features, offset, leaf, 1, 1), leaf, output + 1.5)
     torch.testing.assert_close(found, full)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_offsets_of_a_larger_map_are_read_as_compiled_mmcv_reads_them(layout):
+    """Number after number, as if they had the output's size; DyHead's weights rely on it."""
+    features, _, _, weight, bias = tensors(*SETTINGS[0])
+    offset = torch.randn(2, 18, 12, 10, dtype=torch.float64)
+    offset = offset.to(memory_format=layout).requires_grad_()
+    mask = torch.rand(2, 9, 12, 10, dtype=torch.float64).requires_grad_()
+    result = modulated_deform_conv2d(features, offset, mask, weight, bias, *SETTINGS[0][:5])
+    used_offset, used_mask = (
+        torch.stack([picture.reshape(-1)[: channels * 30] for picture in values]).reshape(
+            2, channels, 6, 5
+        )
+        for values, channels in ((offset, 18), (mask, 9))
+    )
+    expected = torchvision.ops.deform_conv2d(
+        features, used_offset, weight, bias, padding=1, mask=used_mask
+    )
+    torch.testing.assert_close(result, expected)
+    shade = torch.randn_like(result)
+    ours = torch.autograd.grad((result * shade).sum(), (offset, mask))
+    theirs = torch.autograd.grad((expected * shade).sum(), (offset, mask))
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, other)
+
+
+def test_too_few_offsets_are_refused():
+    features, offset, mask, weight, bias = tensors(*SETTINGS[0])
+    with pytest.raises(ValueError, match="3x3.*6x5"):
+        modulated_deform_conv2d(
+            features, offset[..., :3, :3].contiguous(), mask, weight, bias, *SETTINGS[0][:5]
+        )

@@ -1,0 +1,227 @@
+"""The ways to compute one ResNet: FlexResNet's, torchvision's, timm's, MMDetection's, MMEngine's.
+
+All get the same weights, so all compute the same network.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import timm
+import torch
+import torchvision
+from torch import Tensor, nn
+
+import resblock_backbones  # noqa: F401  (before MMDetection, which asks for MMCV's operators)
+from resblock_backbones import FlexResNet, fuse
+
+from mmdet.models.backbones import ResNet  # isort: skip
+from mmengine.model.efficient_conv_bn_eval import (  # isort: skip
+    turn_on_efficient_conv_bn_eval_for_single_model as fold_by_mmengine,
+)
+
+#: As detectors train: the first stage frozen, norms in eval mode.
+FROZEN = {"frozen_stages": 1, "norm_eval": True}
+#: As from scratch: every norm takes the batch's statistics.
+SCRATCH = {"frozen_stages": -1, "norm_eval": False}
+
+
+class Recipe(NamedTuple):
+    """How one way is made.
+
+    Attributes:
+        build: the network of a depth, with options of training.
+        last: whether weights and input lie with channels last.
+        compiled: whether ``torch.compile`` gets it, with freezing where nothing is learned.
+        own_type: whether it chooses its type itself, so that autocast is left off.
+    """
+
+    build: Callable[..., nn.Module]
+    last: bool = False
+    compiled: bool = False
+    own_type: bool = False
+
+
+class Way(NamedTuple):
+    """A network that is ready to run."""
+
+    name: str
+    net: nn.Module
+    last: bool
+    own_type: bool
+
+    def input(self, x: Tensor) -> Tensor:
+        """``x`` as this network wants it in memory."""
+        return x.to(memory_format=torch.channels_last) if self.last else x
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        return list(self.net.parameters())
+
+
+@functools.lru_cache(maxsize=1)
+def weights_of(depth: int) -> dict[str, Tensor]:
+    """Torchvision's names, He's values, and statistics that are not the first ones."""
+    with torch.random.fork_rng():
+        torch.manual_seed(depth)
+        state = torchvision.models.get_model(f"resnet{depth}", weights=None).state_dict()
+        for name, tensor in state.items():
+            if name.endswith("running_var"):
+                tensor.uniform_(0.5, 2)
+            elif name.endswith("running_mean"):
+                tensor.normal_(0, 0.1)
+    return {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
+
+
+class Stages(nn.Module):
+    """Torchvision's ResNet, giving the output of each stage."""
+
+    def __init__(self, depth: int) -> None:
+        super().__init__()
+        self.net = torchvision.models.get_model(f"resnet{depth}", weights=None)
+        self.net.fc = nn.Identity()
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        net = self.net
+        x = net.maxpool(net.relu(net.bn1(net.conv1(x))))
+        outputs = []
+        for stage in (net.layer1, net.layer2, net.layer3, net.layer4):
+            x = stage(x)
+            outputs.append(x)
+        return outputs
+
+
+def by_torchvision(depth: int, **options: Any) -> nn.Module:
+    net = Stages(depth)
+    net.net.load_state_dict(weights_of(depth))
+    return net
+
+
+def by_timm(depth: int, **options: Any) -> nn.Module:
+    net = timm.create_model(f"resnet{depth}", features_only=True, out_indices=(1, 2, 3, 4))
+    net.load_state_dict(weights_of(depth))
+    return net
+
+
+def by_mmdetection(depth: int, **options: Any) -> nn.Module:
+    """As its configs build it."""
+    net = ResNet(depth, norm_cfg={"type": "BN", "requires_grad": True}, **options)
+    net.load_state_dict(weights_of(depth))
+    return net
+
+
+def by_mmengine(depth: int, **options: Any) -> nn.Module:
+    net = by_mmdetection(depth, **options)
+    fold_by_mmengine(net)
+    return net
+
+
+def by_flex(depth: int, channels_last: Any = "auto", **options: Any) -> nn.Module:
+    net = FlexResNet(depth, channels_last=channels_last, **options)
+    net.load_state_dict(weights_of(depth))
+    return net
+
+
+def by_fuse(depth: int, dtype: torch.dtype | None = None, **options: Any) -> nn.Module:
+    return fuse(by_flex(depth), dtype)
+
+
+def in_bfloat16(build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+    """The network with weights and input in bfloat16, and outputs in the input's type."""
+
+    class Low(nn.Module):
+        def __init__(self, net: nn.Module) -> None:
+            super().__init__()
+            self.net = net
+
+        def forward(self, x: Tensor) -> list[Tensor]:
+            return [output.to(x.dtype) for output in self.net(x.bfloat16())]
+
+    return lambda depth, **options: Low(build(depth, **options).bfloat16())
+
+
+flex_last = functools.partial(by_flex, channels_last=True)
+fused_low = functools.partial(by_fuse, dtype=torch.bfloat16)
+
+INFERENCE = {
+    "torchvision": Recipe(by_torchvision),
+    "torchvision, channels last": Recipe(by_torchvision, last=True),
+    "torchvision, compiled, frozen": Recipe(by_torchvision, compiled=True),
+    "torchvision, channels last, bfloat16": Recipe(
+        in_bfloat16(by_torchvision), last=True, own_type=True
+    ),
+    "timm": Recipe(by_timm),
+    "MMDetection": Recipe(by_mmdetection),
+    "MMDetection, efficient_conv_bn_eval": Recipe(by_mmengine),
+    "FlexResNet": Recipe(by_flex),
+    "FlexResNet, compiled, frozen": Recipe(by_flex, compiled=True),
+    "FlexResNet, fused": Recipe(by_fuse),
+    "FlexResNet, fused, bfloat16": Recipe(fused_low, own_type=True),
+}
+TRAINING = {
+    "MMDetection": Recipe(by_mmdetection),
+    "MMDetection, channels last": Recipe(by_mmdetection, last=True),
+    "MMDetection, efficient_conv_bn_eval": Recipe(by_mmengine),
+    "MMDetection, efficient_conv_bn_eval, channels last": Recipe(by_mmengine, last=True),
+    "FlexResNet": Recipe(by_flex),
+    "FlexResNet, channels_last=True": Recipe(flex_last, last=True),
+    "FlexResNet, channels_last=False": Recipe(functools.partial(by_flex, channels_last=False)),
+}
+NORMS = {
+    "torchvision": Recipe(by_torchvision),
+    "torchvision, channels last": Recipe(by_torchvision, last=True),
+    "FlexResNet": Recipe(by_flex),
+    "FlexResNet, channels_last=True": Recipe(flex_last, last=True),
+    "FlexResNet, channels_last=False": Recipe(functools.partial(by_flex, channels_last=False)),
+}
+#: Under bfloat16 autocast; all but the first with channels last.
+CUDA_INFERENCE = {
+    "MMDetection": Recipe(by_mmdetection),
+    "MMDetection, channels last": Recipe(by_mmdetection, last=True),
+    "MMDetection, channels last, compiled": Recipe(by_mmdetection, last=True, compiled=True),
+    "MMDetection, efficient_conv_bn_eval, channels last": Recipe(by_mmengine, last=True),
+    "torchvision, channels last": Recipe(by_torchvision, last=True),
+    "torchvision, channels last, compiled": Recipe(by_torchvision, last=True, compiled=True),
+    "timm, channels last": Recipe(by_timm, last=True),
+    "FlexResNet, channels_last=True": Recipe(flex_last, last=True),
+    "FlexResNet, channels_last=True, compiled": Recipe(flex_last, last=True, compiled=True),
+    "FlexResNet, fused": Recipe(by_fuse, last=True),
+    "FlexResNet, fused, bfloat16": Recipe(fused_low, last=True, own_type=True),
+    "FlexResNet, fused, bfloat16, compiled": Recipe(
+        fused_low, last=True, compiled=True, own_type=True
+    ),
+}
+CUDA_TRAINING = {
+    "MMDetection": Recipe(by_mmdetection),
+    "MMDetection, channels last": Recipe(by_mmdetection, last=True),
+    "MMDetection, channels last, compiled": Recipe(by_mmdetection, last=True, compiled=True),
+    "MMDetection, efficient_conv_bn_eval, channels last": Recipe(by_mmengine, last=True),
+    "FlexResNet": Recipe(by_flex),
+    "FlexResNet, channels_last=True": Recipe(flex_last, last=True),
+    "FlexResNet, channels_last=True, compiled": Recipe(flex_last, last=True, compiled=True),
+}
+TABLES = {
+    "inference": INFERENCE,
+    "training": TRAINING,
+    "norms": NORMS,
+    "cuda inference": CUDA_INFERENCE,
+    "cuda training": CUDA_TRAINING,
+    "cuda norms": NORMS,
+}
+
+
+def make(table: str, name: str, depth: int, device: torch.device) -> Way:
+    """One way of a table, on a device, in the mode that the table is about."""
+    recipe = TABLES[table][name]
+    learns = not table.endswith("inference")
+    options = SCRATCH if table.endswith("norms") else FROZEN if learns else {}
+    net = recipe.build(depth, **options).to(device)
+    net.train(learns)  # MMDetection's returns None
+    if recipe.last:
+        net = net.to(memory_format=torch.channels_last)
+    if recipe.compiled:
+        freezing = {"freezing": True}
+        net = torch.compile(net, options=None if learns else freezing)
+    return Way(name, net, recipe.last, recipe.own_type)

@@ -1,0 +1,192 @@
+"""Speed and memory of ResNets side by side: FlexResNet, torchvision, timm, MMDetection, MMEngine.
+
+    python benchmarks/backbones.py                      # on the CPU: 30 minutes on two cores
+    python benchmarks/backbones.py --device cuda        # on a GPU: bfloat16 autocast
+    python benchmarks/backbones.py --quick              # whether everything runs: no figures
+
+All ways run in turn in one process and compute the same network, which is checked. Each section's
+results are kept when it is done; a run that was interrupted goes on where it was. The sections go
+to docs/benchmarks.md, the plots beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import torch
+from backbone_measure import Clock
+from backbone_plot import draw
+from backbone_sections import Record, Section, measure, plan
+from backbone_table import table
+from page import has_section, put_section
+
+from resblock_backbones.whole_files import write_whole
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("torchvision", "timm", "onedl-mmdetection", "mmdet", "onedl-mmengine", "mmengine")
+HEADINGS = {"cpu": "Backbones on the CPU", "cuda": "Backbones on a GPU"}
+INTRODUCTION = """\
+One ResNet with the same weights in all the ways there are to run it, float32 if not said otherwise.
+FlexResNet chooses its memory format itself (`channels_last='auto'`) if not said otherwise.
+*Times faster* is the median over rounds of the first way's time by this way's; *kept* is what
+autograd keeps for the backward pass beside the parameters; *at most* is what a step adds to the
+memory at its highest, gradients of the parameters with it."""
+
+
+def machine(device: str, threads: int) -> str:
+    """The machine in words, without its name."""
+    words = [f"{_processor()}, {os.cpu_count()} cores, torch threads: {threads}"]
+    if device == "cuda":
+        words.append(torch.cuda.get_device_name())
+    words.append(f"PyTorch {torch.__version__}")
+    for package in PACKAGES:
+        try:
+            words.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "; ".join(words)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return "unknown processor"
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, "unknown processor")
+
+
+def run(given: argparse.Namespace, sections: list[Section], results: Path) -> None:
+    """Measure what is not there yet, and write the page after each section."""
+    device = torch.device(given.device)
+    clock = Clock(device, given.calm)
+    here = {"machine": machine(given.device, given.threads), "rounds": given.rounds}
+    start = time.perf_counter()
+    for number, section in enumerate(sections, 1):
+        if given.only and section.key not in given.only:
+            continue
+        label = f"[{number} of {len(sections)}, {time.perf_counter() - start:4.0f} s] {section.key}"
+        if _read(results, section, here) is not None:
+            _say(f"{label}: measured before; --fresh measures it again", end=True)
+            continue
+        record = measure(section, device, clock, lambda step, label=label: _say(f"{label}: {step}"))
+        _say(f"{label}: done", end=True)
+        content = {**here, "names": section.names, "shapes": section.shapes, "record": record}
+        write_whole(results / f"{section.key}.json", json.dumps(content).encode())
+        print("\n".join(table(section, record)), flush=True)
+        write_page(given, sections, results, here)
+    write_page(given, sections, results, here)
+
+
+def write_page(
+    given: argparse.Namespace, sections: list[Section], results: Path, here: dict[str, object]
+) -> None:
+    """Put the device's sections, and the plots' links, between its markers on the page."""
+    done = {
+        section.key: (section, record)
+        for section in sections
+        if (record := _read(results, section, here)) is not None
+    }
+    lines = [f"## {HEADINGS[given.device]}", ""]
+    if given.device == "cpu":
+        lines += [INTRODUCTION, ""]
+    for section in sections:
+        lines += table(section, done[section.key][1] if section.key in done else None)
+    for file, shows in draw(done, given.write.parent, f"benchmarks-{given.device}"):
+        lines += [f"![{shows}]({file.name})", ""]
+    lines += [
+        f"Medians of {given.rounds} runs in turn (half of them for growth and other depths); "
+        f"{here['machine']}.",
+        "",
+        f"`python benchmarks/backbones.py{' --device cuda' if given.device == 'cuda' else ''}`",
+    ]
+    put_section(given.write, f"backbones {given.device}", lines)
+    if given.device == "cpu" and not has_section(given.write, "backbones cuda"):
+        put_section(given.write, "backbones cuda", unmeasured())
+
+
+def unmeasured() -> list[str]:
+    """The GPU's section for who has none."""
+    lines = [f"## {HEADINGS['cuda']}", "", "No GPU was at hand: nothing here is measured yet.", ""]
+    for section in plan("cuda"):
+        lines += table(section, None)
+    return [*lines, "`python benchmarks/backbones.py --device cuda`"]
+
+
+def _read(results: Path, section: Section, here: dict[str, object]) -> Record | None:
+    """What an earlier run has measured, of the same things on the same machine."""
+    try:
+        content = json.loads((results / f"{section.key}.json").read_text())
+    except (OSError, ValueError):
+        return None
+    same = {**here, "names": list(section.names), "shapes": [list(s) for s in section.shapes]}
+    return content["record"] if same.items() <= content.items() else None
+
+
+def _say(text: str, *, end: bool = False) -> None:
+    """A line of progress; on a terminal it is replaced by the next."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="\n" if end else "", file=sys.stderr, flush=True)
+    elif end or text.endswith("round 1 of 1") or "round" not in text:
+        print(text, file=sys.stderr, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--quick", action="store_true", help="small pictures, few runs")
+    parser.add_argument("--fresh", action="store_true", help="measure everything again")
+    parser.add_argument("--only", nargs="+", metavar="SECTION", help="measure these alone")
+    parser.add_argument("--rounds", type=int, help="runs of each way [15]")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument(
+        "--calm", type=float, help="repeat runs in which others took more of the CPU; 0.05 is 5 %%"
+    )
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="[docs/benchmarks.md]")
+    parser.add_argument("--results", type=Path, help="folder to keep results in [build/benchmarks]")
+    given = parser.parse_args()
+    if given.rounds is not None and given.rounds < 2:
+        parser.error(f"--rounds {given.rounds}: at least 2, or there is no spread")
+    if given.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: PyTorch finds no GPU here")
+    kind = f"{given.device}{'-quick' if given.quick else ''}"
+    given.results = (given.results or ROOT / "build/benchmarks") / kind
+    given.rounds = given.rounds or (2 if given.quick else 15)
+    if given.write is None:
+        # Figures of small pictures are no figures for the page.
+        given.write = given.results / "page.md" if given.quick else ROOT / "docs/benchmarks.md"
+    return given
+
+
+def main() -> int:
+    given = arguments()
+    sections = plan(given.device, quick=given.quick, rounds=given.rounds)
+    unknown = set(given.only or ()) - {section.key for section in sections}
+    if unknown:
+        keys = ", ".join(section.key for section in sections)
+        print(f"error: --only {' '.join(sorted(unknown))}: choose from {keys}", file=sys.stderr)
+        return 2
+    if given.fresh:
+        for file in given.results.glob("*.json"):
+            if not given.only or file.stem in given.only:
+                file.unlink()
+    torch.set_num_threads(given.threads)
+    try:
+        run(given, sections, given.results)
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; what is done is kept in {given.results}", file=sys.stderr)
+        return 130
+    print(f"written: {given.write}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+"""The page of figures: each benchmark owns a section of it, between marks with its name."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from resblock_backbones.whole_files import write_whole
+
+
+def put_section(page: Path, name: str, lines: Sequence[str]) -> None:
+    """Put a section in the place of the one of its name, or at the end of the page."""
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    text = page.read_text() if page.exists() else "# Benchmarks\n"
+    section = "\n".join([start, *lines, end])
+    if start in text:
+        before, _, rest = text.partition(start)
+        text = before + section + rest.partition(end)[2]
+    else:
+        text = f"{text.rstrip()}\n\n{section}\n"
+    write_whole(page, text.encode())
+
+
+def has_section(page: Path, name: str) -> bool:
+    """Whether there is such a section."""
+    return page.exists() and f"<!-- {name} -->" in page.read_text()

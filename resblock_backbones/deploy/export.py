@@ -1,0 +1,233 @@
+"""A backbone as a file for other programs, checked against the network it was made from."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..options import check_bool, check_choice, check_int
+from ..resnet import FlexResNet
+from ..version import __version__
+from ..whole_files import write_whole
+from .deformable import make_exportable
+from .errors import ExportError
+from .formats import FORMATS, Facts, Run, quiet
+from .fuse import FusedBackbone, fuse
+
+#: How far an output may be from the network's, as a part of the largest value of that map.
+TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """How the file's outputs for one picture compare with the network's.
+
+    Attributes:
+        shape: of the picture, ``(N, C, H, W)``.
+        differences: of each output the largest difference, as a part of its largest value.
+    """
+
+    shape: tuple[int, ...]
+    differences: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What :func:`export` has done; as a string, the table of differences.
+
+    Attributes:
+        path: the file.
+        size: of the file, in bytes.
+        facts: names, channels and strides, which the file tells too.
+        checked: one entry for each picture.
+    """
+
+    path: Path
+    size: int
+    facts: Facts
+    checked: tuple[Checked, ...]
+
+    def __str__(self) -> str:
+        lines = [
+            f"| picture | {' | '.join(self.facts.outputs)} |",
+            f"|---|{'---:|' * len(self.facts.outputs)}",
+        ]
+        for row in self.checked:
+            cells = " | ".join(f"{difference:.1e}" for difference in row.differences)
+            lines.append(f"| {'x'.join(map(str, row.shape))} | {cells} |")
+        return "\n".join(lines)
+
+
+def export(
+    net: nn.Module,
+    path: str | Path,
+    to: Literal["onnx", "torchscript", "pt2"],
+    *,
+    fused: bool = True,
+    opset: int | None = None,
+    replace: bool = False,
+    progress: Callable[[str], None] = lambda step: None,
+) -> Exported:
+    """Write a backbone to a file that takes any batch and size, if its outputs are the same.
+
+    The file is read again and run on pictures of several sizes, odd ones too, and batches; where
+    an output differs from the network's there is an error and no file. MMCV's deformable
+    convolutions are written as torchvision's operator: to load them from TorchScript or pt2 import
+    torchvision first.
+
+    Args:
+        net: a ``FlexResNet``, or what :func:`fuse` returned; stays as it is. Is written in eval
+            mode, from the CPU, and for the CPU.
+        path: the file to write: ``.onnx``, ``.pt``, ``.ts`` or ``.torchscript``, ``.pt2``.
+        to: the format. ONNX needs ``resblock_backbones[export]``.
+        fused: whether norms are folded into the convolutions, as :func:`fuse` does.
+        opset: of ONNX; None is the exporter's own choice.
+        replace: whether a file that is there may be replaced.
+        progress: called with a few words before each step.
+
+    Returns:
+        What was written, and how far it is from the network.
+
+    Raises:
+        TypeError: ``net`` is something else.
+        ValueError: an unknown format, a name that does not end as the format's, a file that is
+            there already.
+        ExportError: the network cannot be written in this format, or the outputs differ.
+
+    Example:
+        >>> import tempfile
+        >>> from resblock_backbones import FlexResNet
+        >>> net = FlexResNet(18, width=0.125, out_indices=(1, 3))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     done = export(net, f"{folder}/r18.pt2", to="pt2")
+        ...     program = torch.export.load(f"{folder}/r18.pt2").module()
+        >>> done.facts.outputs, [tuple(map.shape) for map in program(torch.zeros(1, 3, 65, 50))]
+        (('stage2', 'stage4'), [(1, 16, 9, 7), (1, 64, 3, 2)])
+    """
+    backbone = net.net if isinstance(net, FusedBackbone) else net
+    if not isinstance(backbone, FlexResNet):
+        raise TypeError(f"export: {type(backbone).__name__} is not a FlexResNet, nor a fused one")
+    target = Path(path).expanduser()
+    _check_target(target, to, replace)
+    if opset is not None:
+        if to != "onnx":
+            raise ValueError(f"opset={opset}: only ONNX has one, not to='{to}'")
+        check_int("opset", opset, minimum=18)
+    expected = copy.deepcopy(net).eval().requires_grad_(False).cpu()
+    folds = check_bool("fused", fused) and backbone is net
+    ready = make_exportable(fuse(expected) if folds else copy.deepcopy(expected))
+    facts = _facts(backbone)
+    pictures = _pictures(expected, facts)
+    with torch.no_grad(), quiet():
+        progress(f"writing {to}")
+        data = _write(ready, next(pictures), facts, to, opset)
+        run = _read(data, to)
+        checked = []
+        for picture in pictures:
+            progress(f"comparing {'x'.join(map(str, picture.shape))}")
+            checked.append(_compare(run, expected, picture, facts, to))
+    write_whole(target, data)
+    return Exported(target, len(data), facts, tuple(checked))
+
+
+def _check_target(target: Path, to: str, replace: bool) -> None:
+    suffixes = FORMATS[check_choice("to", to, list(FORMATS))].suffixes
+    if target.suffix not in suffixes:
+        raise ValueError(f"{target}: the name of a file for {to} must end with {_or(suffixes)}")
+    if target.is_dir():
+        raise ValueError(f"{target}: is a folder")
+    if target.exists() and not replace:
+        raise ValueError(f"{target}: is there already; give another name, or let it be replaced")
+
+
+def _facts(backbone: FlexResNet) -> Facts:
+    return Facts(
+        input="image",
+        outputs=tuple(f"stage{index + 1}" for index in backbone.out_indices),
+        channels=tuple(backbone.out_channels),
+        strides=tuple(backbone.out_strides),
+        in_channels=_in_channels(backbone),
+        made_by=f"resblock_backbones {__version__}",
+    )
+
+
+def _in_channels(backbone: FlexResNet) -> int:
+    return next(
+        module.in_channels for module in backbone.modules() if isinstance(module, nn.Conv2d)
+    )
+
+
+def _pictures(net: nn.Module, facts: Facts) -> Iterator[Tensor]:
+    """Pictures to write and to compare with: first one to trace, then sizes that differ from it."""
+    dtype = next(net.parameters()).dtype
+    if isinstance(net, FusedBackbone) and dtype != torch.float64:
+        dtype = torch.float32  # it converts by itself
+    stride = max(32, *facts.strides)
+    generator = torch.Generator().manual_seed(0)
+    for batch, height, width in (
+        (2, 2 * stride + 11, 3 * stride + 1),
+        (1, stride + 1, stride + 1),
+        (1, 4 * stride, 5 * stride),
+        (3, 3 * stride + 1, 2 * stride + 9),
+        (2, 4 * stride - 1, 4 * stride - 14),
+    ):
+        picture = torch.randn(batch, facts.in_channels, height, width, generator=generator)
+        yield picture.to(dtype)
+
+
+def _write(net: nn.Module, example: Tensor, facts: Facts, to: str, opset: int | None) -> bytes:
+    try:
+        return FORMATS[to].write(net, example, facts, opset)
+    except ExportError:
+        raise
+    except Exception as error:  # exporters raise what they please
+        raise ExportError(f"to='{to}': the network cannot be written: {_line(error)}") from error
+
+
+def _read(data: bytes, to: str) -> Run:
+    try:
+        return FORMATS[to].read(data)
+    except Exception as error:
+        raise ExportError(f"to='{to}': what was written cannot be read: {_line(error)}") from error
+
+
+def _compare(run: Run, net: nn.Module, picture: Tensor, facts: Facts, to: str) -> Checked:
+    shape = "x".join(map(str, picture.shape))
+    wanted = net(picture)
+    try:
+        outputs = run(picture)
+    except Exception as error:
+        raise ExportError(f"to='{to}': fails for a picture of {shape}: {_line(error)}") from error
+    tolerance = TOLERANCES[next(net.parameters()).dtype]
+    differences = []
+    for name, ours, theirs in zip(facts.outputs, outputs, wanted, strict=True):
+        if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
+            raise ExportError(
+                f"to='{to}': {name} of a picture of {shape} is {tuple(ours.shape)}, {ours.dtype}, "
+                f"the network's {tuple(theirs.shape)}, {theirs.dtype}; nothing was written"
+            )
+        size = theirs.abs().max().clamp(min=torch.finfo(theirs.dtype).tiny)
+        difference = float((ours - theirs).abs().max() / size)
+        if not difference <= tolerance:  # nor where it is no number
+            raise ExportError(
+                f"to='{to}': {name} of a picture of {shape} differs from the network's by "
+                f"{difference:.1e} of its largest value, more than {tolerance:.0e}; nothing was "
+                "written"
+            )
+        differences.append(difference)
+    return Checked(tuple(picture.shape), tuple(differences))
+
+
+def _line(error: Exception, limit: int = 300) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= limit else f"{text[:limit]} ..."
+
+
+def _or(names: Sequence[str]) -> str:
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

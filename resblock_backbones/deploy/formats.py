@@ -1,0 +1,170 @@
+"""The formats that networks are exported to: how each is written and read again."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import json
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .errors import ExportError
+
+#: Takes a picture, gives the maps.
+Run = Callable[[Tensor], Sequence[Tensor]]
+
+#: The file inside a ``.pt`` or ``.pt2`` that holds :class:`Facts`.
+FACTS_FILE = "resblock_backbones.json"
+AXES = ("batch", "height", "width")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a file tells about the network in it, beside the network.
+
+    Attributes:
+        input: the name of the input, ``(N, in_channels, H, W)``.
+        outputs: the names of the outputs.
+        channels, strides: of each output.
+        in_channels: of the input.
+        made_by: this package and its version.
+    """
+
+    input: str
+    outputs: tuple[str, ...]
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+    in_channels: int
+    made_by: str
+
+    def as_json(self) -> str:
+        """All of it in one line."""
+        return json.dumps(asdict(self))
+
+
+class Format(NamedTuple):
+    """One kind of file."""
+
+    suffixes: tuple[str, ...]
+    write: Callable[[nn.Module, Tensor, Facts, int | None], bytes]
+    read: Callable[[bytes], Run]
+
+
+def write_torchscript(net: nn.Module, example: Tensor, facts: Facts, opset: int | None) -> bytes:
+    """The network as a trace, for ``torch.jit.load`` in Python and C++."""
+    traced = torch.jit.trace(net, example, check_trace=False)
+    stream = io.BytesIO()
+    torch.jit.save(traced, stream, _extra_files={FACTS_FILE: facts.as_json()})
+    return stream.getvalue()
+
+
+def read_torchscript(data: bytes) -> Run:
+    return torch.jit.load(io.BytesIO(data))
+
+
+def write_pt2(net: nn.Module, example: Tensor, facts: Facts, opset: int | None) -> bytes:
+    """The network as a program, for ``torch.export.load``."""
+    stream = io.BytesIO()
+    torch.export.save(_program(net, example), stream, extra_files={FACTS_FILE: facts.as_json()})
+    return stream.getvalue()
+
+
+def read_pt2(data: bytes) -> Run:
+    return torch.export.load(io.BytesIO(data)).module()
+
+
+def write_onnx(net: nn.Module, example: Tensor, facts: Facts, opset: int | None) -> bytes:
+    """The network in ONNX, for ONNX Runtime, TensorRT, OpenVINO and others."""
+    missing = [
+        name
+        for name in ("onnx", "onnxscript", "onnxruntime")
+        if importlib.util.find_spec(name) is None
+    ]
+    if missing:
+        raise ExportError(
+            f"to='onnx': {', '.join(missing)}: not installed; "
+            "pip install 'resblock_backbones[export]'"
+        )
+    program: Any = torch.onnx.export(
+        _program(net, example),
+        dynamo=True,
+        input_names=[facts.input],
+        output_names=list(facts.outputs),
+        opset_version=opset,
+        verbose=False,
+    )
+    _name_axes(program.model)
+    program.model.metadata_props.update(
+        {name: _plain(value) for name, value in asdict(facts).items()}
+    )
+    return program.model_proto.SerializeToString()
+
+
+def read_onnx(data: bytes) -> Run:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what goes wrong is raised too
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    (image,) = session.get_inputs()
+
+    def run(x: Tensor) -> list[Tensor]:
+        return [torch.from_numpy(out) for out in session.run(None, {image.name: x.numpy()})]
+
+    return run
+
+
+#: In the order in which they are told.
+FORMATS = {
+    "onnx": Format((".onnx",), write_onnx, read_onnx),
+    "torchscript": Format((".pt", ".ts", ".torchscript"), write_torchscript, read_torchscript),
+    "pt2": Format((".pt2",), write_pt2, read_pt2),
+}
+
+
+def _program(net: nn.Module, example: Tensor) -> Any:
+    if not hasattr(torch.export, "Dim") or not hasattr(torch.export.Dim, "AUTO"):
+        raise ExportError(
+            f"to='onnx' and to='pt2' need PyTorch 2.6 or newer, this is {torch.__version__}; "
+            "to='torchscript' works"
+        )
+    # The sizes of the deeper maps follow from these two, in ways that no named limit expresses.
+    any_size = dict.fromkeys((0, 2, 3), torch.export.Dim.AUTO)
+    return torch.export.export(net, (example,), dynamic_shapes=(any_size,))
+
+
+def _name_axes(model: Any) -> None:
+    """Call the axes of an ONNX model ``batch``, ``height`` and ``width`` wherever they stand."""
+    (image,) = model.graph.inputs
+    found = (str(image.shape[axis].value) for axis in (0, 2, 3) if image.shape.is_dynamic(axis))
+    names = dict(zip(found, AXES, strict=False))
+
+    def renamed(value: Any) -> None:
+        for axis in range(len(value.shape or ())):
+            if value.shape.is_dynamic(axis):
+                text = str(value.shape[axis].value)
+                value.shape[axis] = re.sub(r"\w+", lambda word: names.get(word[0], word[0]), text)
+
+    for node in model.graph:
+        for value in node.outputs:
+            renamed(value)
+    renamed(image)
+
+
+def _plain(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without the warnings of tracers: they are about what is checked afterwards."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

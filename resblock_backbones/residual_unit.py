@@ -1,0 +1,62 @@
+"""How a residual block computes, whatever its parts are."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from .extras import run_extras
+from .layers import conv_norm, conv_norm_act, run_layers
+from .layers.norm import recompute_contexts
+
+
+class ResidualUnit(nn.Module):
+    """What all blocks share: how convolutions, extras, shortcut and activations follow each other.
+
+    A subclass builds ``conv1 bn1 ... convN bnN``, and says how many there are.
+    """
+
+    convolutions: int
+    extras: dict[str, tuple[str, ...]]
+
+    residual: nn.Module | None
+    relu_inplace: nn.Module
+    drop_path: nn.Module | None
+    with_cp: bool
+    skip_last_relu: bool
+    conv2: nn.Module
+
+    def __repr__(self) -> str:
+        # Newer PyTorch prints a norm's bias even where it is what affine says; the post's does not.
+        return super().__repr__().replace("affine=True, bias=True", "affine=True")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, inplanes, H, W)`` to ``(N, outplanes, H', W')``."""
+        if self.with_cp and torch.is_grad_enabled():
+            if torch.compiler.is_compiling():  # a graph recomputes values alone, in no context
+                return checkpoint(self._compute, x, use_reentrant=False)
+            contexts = partial(recompute_contexts, self)
+            return checkpoint(self._compute, x, use_reentrant=False, context_fn=contexts)
+        return self._compute(x)
+
+    def _compute(self, x: Tensor) -> Tensor:
+        shortcut = None if self.residual is None else run_layers([self.residual], x)
+        for number in range(1, self.convolutions):
+            x = conv_norm_act(x, *self._layers(number), self.relu_inplace)
+            x = run_extras(self, f"after_conv{number}", x)
+        layers, last = self._layers(self.convolutions), f"after_conv{self.convolutions}"
+        act = None if self.skip_last_relu else self.relu_inplace
+        if last not in self.extras and self.drop_path is None:
+            return conv_norm_act(x, *layers, act, shortcut)
+        x = run_extras(self, last, conv_norm(x, *layers))
+        if self.drop_path is not None:
+            x = self.drop_path(x)
+        # Not in place: what the extras return may be kept by others, or for their gradients.
+        x = x.clone() if shortcut is None else x + shortcut
+        return x if act is None else act(x)
+
+    def _layers(self, number: int) -> tuple[nn.Module, nn.Module]:
+        return getattr(self, f"conv{number}"), getattr(self, f"bn{number}")
