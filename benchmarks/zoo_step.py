@@ -111,8 +111,9 @@ def _train_once(model: Any, batches: tuple[Batch, Batch]) -> None:
     if not torch.isfinite(loss):
         raise ValueError(f"the loss is {loss.item()}")
     loss.backward()
-    gradients = [p.grad for p in trained.parameters() if p.grad is not None]
-    if not gradients or not all(torch.isfinite(one).all() for one in gradients):
+    gradients = [p for p in trained.parameters() if p.grad is not None]
+    # One number that is finite only if all of them are; the gradients stay as they are.
+    if not gradients or not nn.utils.clip_grad_norm_(gradients, float("inf")).isfinite():
         raise ValueError("no finite gradients")
 
 

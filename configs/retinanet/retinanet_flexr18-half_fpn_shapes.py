@@ -6,3 +6,4 @@ _base_ = [
 ]
 
 default_hooks = dict(logger=dict(interval=25))
+optim_wrapper = dict(optimizer=dict(lr=0.002))

@@ -94,7 +94,10 @@ class TrainingReportHook(Hook):
         runner.model.eval()
         try:
             with torch.no_grad():
-                results = runner.model.test_step(pseudo_collate([dataset[i] for i in chosen]))
+                # One by one: MMSegmentation makes no batch of pictures of different sizes.
+                results = [
+                    runner.model.test_step(pseudo_collate([dataset[index]]))[0] for index in chosen
+                ]
         finally:
             runner.model.train(was_training)
         truths, predictions = [], []
@@ -104,13 +107,16 @@ class TrainingReportHook(Hook):
                 return False
             truths.append(truth)
             predictions.append(prediction)
-        palette = dataset.metainfo.get("palette")
+        classes, palette = dataset.metainfo["classes"], dataset.metainfo.get("palette")
+        # A data set of one's own inherits the palette of COCO's 80 classes, of which the first
+        # ones look alike.
+        own = isinstance(palette, list | tuple) and len(palette) == len(classes)
         draw_comparison(
             [Image.open(info["img_path"]) for info in infos],
             truths,
             predictions,
-            dataset.metainfo["classes"],
-            palette if isinstance(palette, list | tuple) else DEFAULT_PALETTE,
+            classes,
+            palette if own else DEFAULT_PALETTE,
             file,
         )
         return True

@@ -35,8 +35,8 @@ def plot_training(history: History, file: Path, *, counted: str = "epoch") -> No
             f"{values[last]:.3f}", (last, values[last]), xytext=(0, 8), textcoords="offset points"
         )
     right.set(xlabel=counted, ylabel="score", title="Validation")
+    right.margins(0.08, 0.12)
     right.set_ylim(bottom=0)
-    right.margins(0.08)
     for axes in (left, right):
         axes.grid(alpha=0.3)
         if axes.get_legend_handles_labels()[0]:

@@ -9,6 +9,7 @@ model = dict(
         in_channels=64,
         feat_channels=64,
         stacked_convs=2,
+        norm_cfg=dict(type="GN", num_groups=16),
         anchor_generator=dict(strides=[8, 16, 32]),
     ),
 )

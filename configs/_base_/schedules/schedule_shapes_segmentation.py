@@ -1,5 +1,5 @@
 # AdamW, warm-up and cosine, counted in iterations: from scratch on 400 small pictures in minutes.
-max_iters = 1000
+max_iters = 1250
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=250)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")
