@@ -44,10 +44,10 @@ train-seg: setup $(SHAPES)/info.json
 	@$(BIN)/python tools/train.py $(TRAIN_SEG)
 
 test: setup
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-all: setup
-	@$(BIN)/python -m pytest -n 2 -m ""
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m ""
 
 $(OPENMMLAB)/.installed: requirements-openmmlab.txt | setup
 	@echo "Installing OpenMMLab's own releases into $(OPENMMLAB) (53 MB) ..."
@@ -58,7 +58,7 @@ $(OPENMMLAB)/.installed: requirements-openmmlab.txt | setup
 
 test-openmmlab: setup $(OPENMMLAB)/.installed
 	@PYTHONPATH="$(CURDIR)/$(OPENMMLAB)$${PYTHONPATH:+:$$PYTHONPATH}" \
-		$(BIN)/python -m pytest -n 2 tests/integration tests/openmmlab tests/tools
+		$(BIN)/python -m pytest -n 2 --dist worksteal tests/integration tests/openmmlab tests/tools
 
 # Half an hour on two cores. An interrupted run goes on; BENCH="--fresh" begins anew.
 bench: setup

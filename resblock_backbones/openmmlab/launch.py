@@ -146,6 +146,8 @@ def _draw_pictures(cfg: Config, show: bool, show_dir: str | None, wait_time: flo
 
 def _prepare(cfg: Config, loaders: Sequence[str]) -> list[str]:
     """Make a config ready to run on this machine, in place; returns lines for the log."""
+    # By a name that an earlier run of this process had, MMEngine would give that run's visualizer.
+    (cfg.get("visualizer") or {}).pop("name", None)
     notes = link_channels(cfg.model) + stride_warnings(cfg.model)
     notes += check_datasets(cfg, [name for name in loaders if cfg.get(name)])
     for loader in loaders:
