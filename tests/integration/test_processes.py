@@ -235,6 +235,8 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(kept, s
         (before_the_checkpoint_is_named, 2),
         (while_a_checkpoint_is_written, 1),
     ]
+    if kept == -1:
+        moments = moments[-2:]  # nothing is removed then: there is less to go wrong
     newest = 0
     for moment in (*moments, (None,)):
         process = processes.Process(
