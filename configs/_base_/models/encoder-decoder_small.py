@@ -3,7 +3,7 @@
 small_norm_cfg = dict(type="BN", requires_grad=True)
 # Four of five pixels are background: with equal weights a thousand iterations find the objects, and
 # do not begin to tell their classes apart.
-small_loss = dict(class_weight=[0.3, 1.0, 1.0, 1.0, 1.0, 1.0])
+small_loss = dict(class_weight=[0.5, 1.0, 1.0, 1.0, 1.0, 1.0])
 small_head = dict(num_classes=6, norm_cfg=small_norm_cfg, dropout_ratio=0.0, loss_decode=small_loss)
 small_model = dict(
     data_preprocessor=dict(size=(160, 160)),
