@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .deploy import ExportError
+from .features import flexible_network
 from .resnet import FlexResNet
 from .weights import load_weights
 
@@ -28,7 +29,7 @@ def choose_network(
         options: of the network, each as ``'width=0.5'``.
 
     Returns:
-        The network, and in a few words where its weights are from.
+        The network in eval mode, and in a few words where its weights are from.
 
     Raises:
         ExportError: nothing, or too much, says which network.
@@ -37,7 +38,7 @@ def choose_network(
     Example:
         >>> net, origin = choose_network(depth=18, options=["width=0.25", "out_indices=(3,)"])
         >>> net.out_channels, origin
-        ((128,), 'random: no weights were given')
+        ((128,), 'no weights were given: they are random')
     """
     given = parse_options(options)
     if config is not None:
@@ -46,14 +47,10 @@ def choose_network(
                 "CONFIG and --depth: give one of them; --options depth=... changes it"
             )
         return _of_config(config, weights, given)
-    if depth is None and weights is not None:
-        return FlexResNet.from_checkpoint(weights, **given), f"from {weights}"
-    if depth is None and "stage_blocks" not in given:
+    if depth is None and weights is None and "stage_blocks" not in given:
         raise ExportError("which network? give CONFIG, --depth or --weights")
-    net = FlexResNet(**{"depth": depth, **given})
-    if weights is None:
-        return net, "random: no weights were given"
-    return net, f"from {weights}: {load_weights(net, weights)}"
+    net, _, notes = flexible_network(depth, weights, given)
+    return net, "; ".join(notes) or f"weights from {weights}"
 
 
 def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
@@ -85,7 +82,7 @@ def _of_config(config: str, weights: str | None, options: dict[str, Any]) -> tup
 
     net = backbone_of_config(config, options, begin=weights is None)
     if weights is not None:
-        return net, f"from {weights}: {load_weights(net, weights)}"
+        return net, f"{weights}: {load_weights(net, weights)}"
     if net.init_cfg is not None:
-        return net, f"as the config's init_cfg says: {net.init_cfg}"
-    return net, "random: no weights were given"
+        return net, f"weights as the config's init_cfg says: {net.init_cfg}"
+    return net, "no weights were given: they are random"

@@ -1,4 +1,4 @@
-"""How a residual block computes, whatever its parts are."""
+"""How a residual block computes, whatever its parts are, and how a stage of them does."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from .extras import run_extras
 from .layers import conv_norm, conv_norm_act, run_layers
+from .layers.foldable import is_unobserved
 from .layers.norm import recompute_contexts
 
 
@@ -33,24 +34,32 @@ class ResidualUnit(nn.Module):
         # Newer PyTorch prints a norm's bias even where it is what affine says; the post's does not.
         return super().__repr__().replace("affine=True, bias=True", "affine=True")
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, inplanes, H, W)`` to ``(N, outplanes, H', W')``."""
+    def forward(self, x: Tensor, overwrite: bool = False) -> Tensor:
+        """``(N, inplanes, H, W)`` to ``(N, outplanes, H', W')``.
+
+        With ``overwrite`` the result may take the place of ``x`` in memory, where that is no longer
+        needed for a gradient; nobody else may have it then.
+        """
         if self.with_cp and torch.is_grad_enabled():
             if torch.compiler.is_compiling():  # a graph recomputes values alone, in no context
                 return checkpoint(self._compute, x, use_reentrant=False)
             contexts = partial(recompute_contexts, self)
             return checkpoint(self._compute, x, use_reentrant=False, context_fn=contexts)
-        return self._compute(x)
+        return self._compute(x, overwrite)
 
-    def _compute(self, x: Tensor) -> Tensor:
-        shortcut = None if self.residual is None else run_layers([self.residual], x)
+    def _compute(self, x: Tensor, overwrite: bool = False) -> Tensor:
+        shortcut = None
+        if self.residual is not None:
+            shortcut = run_layers([self.residual], x)
+            if shortcut is not x:
+                overwrite = is_unobserved(self.residual)
         for number in range(1, self.convolutions):
             x = conv_norm_act(x, *self._layers(number), self.relu_inplace)
             x = run_extras(self, f"after_conv{number}", x)
         layers, last = self._layers(self.convolutions), f"after_conv{self.convolutions}"
         act = None if self.skip_last_relu else self.relu_inplace
         if last not in self.extras and self.drop_path is None:
-            return conv_norm_act(x, *layers, act, shortcut)
+            return conv_norm_act(x, *layers, act, shortcut, overwrite)
         x = run_extras(self, last, conv_norm(x, *layers))
         if self.drop_path is not None:
             x = self.drop_path(x)
@@ -60,3 +69,38 @@ class ResidualUnit(nn.Module):
 
     def _layers(self, number: int) -> tuple[nn.Module, nn.Module]:
         return getattr(self, f"conv{number}"), getattr(self, f"bn{number}")
+
+
+class ResidualStage(nn.Sequential):
+    """The blocks of a stage, one after the other, in the same memory where nothing is learned.
+
+    A block gives its output to the next one alone, so that this may compute in its place: half of
+    what a stage would take, and for large maps less time, since the memory is in the cache, and
+    need not be asked for. What the stage itself takes and gives stays as it is, and so does what a
+    hook may have seen.
+
+    Example:
+        >>> from resblock_backbones import ResBlock
+        >>> stage = ResidualStage(ResBlock(8, 8), ResBlock(8, 8)).eval()
+        >>> tuple(stage(torch.zeros(1, 8, 4, 4)).shape)
+        (1, 8, 4, 4)
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        own = False
+        for block in self:
+            alone = _computes_alone(block, x)
+            x = block(x, overwrite=True) if own and alone else block(x)
+            own = alone
+        return x
+
+
+def _computes_alone(block: nn.Module, x: Tensor) -> bool:
+    """Whether nobody but ``block`` sees ``x``, and nobody but its caller the result."""
+    return (
+        type(x) is Tensor  # not what stands for one in a trace
+        and x.device.type == "cpu"  # elsewhere nothing is gained
+        and not torch.compiler.is_compiling()
+        and type(block).forward is ResidualUnit.forward
+        and is_unobserved(block)
+    )

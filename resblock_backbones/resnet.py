@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+from operator import mul
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,7 +38,7 @@ from .options import (
     refuse_unknown_options,
 )
 from .shortcut import Pooling
-from .stages import Shared, Stage, block_dilations, build_stage
+from .stages import Shared, block_dilations, build_stage, plan_stages
 from .stem import StemPool, build_stem
 from .weights import Adaptation, build_from_checkpoint, rename_keys
 
@@ -217,7 +219,15 @@ class FlexResNet(nn.Module):
             reduce_first=reduce_first,
             down_kernel_size=down_kernel_size,
         )
+        grids = (*(None,) * (num_stages - 1), multi_grid)
         each = {
+            "block": kinds,
+            "planes": planes,
+            "stride": strides,
+            "block_dilations": [
+                block_dilations(blocks, dilation, contract_dilation, grid)
+                for blocks, dilation, grid in zip(stage_blocks, dilations, grids, strict=True)
+            ],
             "kernel_size": per_stage("kernel_size", kernel_size, num_stages),
             "depthwise": per_stage("depthwise", depthwise, num_stages),
             "spatial_separable": per_stage("spatial_separable", spatial_separable, num_stages),
@@ -231,25 +241,15 @@ class FlexResNet(nn.Module):
             "drop_paths": drop_paths(drop_path_rate, stage_blocks),
             "conv_channels": resolve_conv_channels(conv_channels, kinds, stage_blocks),
         }
-        inplanes, out_stride = stem_channels, STEM_STRIDE
-        channels_and_strides = []
-        for index in range(num_stages):
-            grid = multi_grid if index == num_stages - 1 else None
-            stage = Stage(
-                block=kinds[index],
-                inplanes=inplanes,
-                planes=planes[index],
-                stride=strides[index],
-                block_dilations=block_dilations(
-                    stage_blocks[index], dilations[index], contract_dilation, grid
-                ),
-                **{name: values[index] for name, values in each.items()},
-            )
-            self.add_module(f"layer{index + 1}", build_stage(stage, shared))
-            inplanes, out_stride = stage.outplanes, out_stride * stage.stride
-            channels_and_strides.append((inplanes, out_stride))
+        stages = plan_stages(stem_channels, each)
+        for number, stage in enumerate(stages, 1):
+            self.add_module(f"layer{number}", build_stage(stage, shared))
         self.feature_info = resnet_info(
-            "stem" if deep_stem else "relu", stem_channels, channels_and_strides, self.out_indices
+            "stem" if deep_stem else "relu",
+            stem_channels,
+            [stage.outplanes for stage in stages],
+            list(accumulate(strides, mul, initial=STEM_STRIDE))[1:],
+            self.out_indices,
         )
         self.out_channels = tuple(self.feature_info.channels())
         self.out_strides = tuple(self.feature_info.reduction())

@@ -12,6 +12,7 @@ from .blocks import BottleneckResBlock, ResBlock
 from .layers import AntiAlias
 from .layers.registry import LayerCfg
 from .options import check_choice, check_int
+from .residual_unit import ResidualStage
 from .shortcut import Pooling, Residual
 
 BLOCKS: dict[str, type[ResBlock] | type[BottleneckResBlock]] = {
@@ -75,7 +76,21 @@ class Shared:
     down_kernel_size: int = 1
 
 
-def build_stage(stage: Stage, shared: Shared) -> nn.Sequential:
+def plan_stages(inplanes: int, each: Mapping[str, Sequence[Any]]) -> list[Stage]:
+    """The stages of a network, each of which takes what the one before gives.
+
+    Args:
+        inplanes: channels of the stem.
+        each: every other field of :class:`Stage`, one value per stage.
+    """
+    stages: list[Stage] = []
+    for values in zip(*each.values(), strict=True):
+        stages.append(Stage(inplanes=inplanes, **dict(zip(each, values, strict=True))))
+        inplanes = stages[-1].outplanes
+    return stages
+
+
+def build_stage(stage: Stage, shared: Shared) -> ResidualStage:
     """The stage's blocks: the first one changes size and channels, the rest keep both."""
     check_choice("style", shared.style, ["pytorch", "caffe"])
     blocks: list[nn.Module] = []
@@ -117,7 +132,7 @@ def build_stage(stage: Stage, shared: Shared) -> nn.Sequential:
             options["dcn"] = stage.dcn
             blocks.append(BottleneckResBlock(inplanes, stage.outplanes, **options))
         inplanes = stage.outplanes
-    return nn.Sequential(*blocks)
+    return ResidualStage(*blocks)
 
 
 def block_dilations(

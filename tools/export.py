@@ -37,7 +37,7 @@ def main() -> int:
     out = given.out or Path(f"backbone{FORMATS[given.to].suffixes[0]}")
     try:
         net, origin = choose_network(given.config, given.depth, given.weights, given.options)
-        print(f"weights: {origin}", file=sys.stderr)
+        print(origin, file=sys.stderr)
         done = export(
             net,
             out,

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torchvision.models._utils import IntermediateLayerGetter
 
 from ..layers.fold import Terms, fold
-from ..layers.foldable import is_foldable, is_plain_sequence
+from ..layers.foldable import is_foldable, is_plain_conv, is_plain_sequence
+from ..layers.folding import PACKED
+from ..layers.packed_weight import PackedWeight
 from ..residual_unit import ResidualUnit
 from ..resnet import FlexResNet
 
@@ -88,6 +90,9 @@ def fuse(net: nn.Module, dtype: torch.dtype | None = None) -> FusedBackbone:
     for parent in list(net.modules()):
         for conv, norm in list(_pairs(parent)):
             _fold(parent, conv, norm)
+    for module in net.modules():
+        if is_plain_conv(module):
+            setattr(module, PACKED, PackedWeight())
     if dtype is not None:
         net = net.to(dtype)
     return FusedBackbone(net.to(memory_format=torch.channels_last))

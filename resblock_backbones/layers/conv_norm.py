@@ -49,13 +49,16 @@ def conv_norm_act(
     norm: nn.Module,
     act: nn.Module | None = None,
     shortcut: Tensor | None = None,
+    overwrite: bool = False,
 ) -> Tensor:
     """``act(norm(conv(x)) + shortcut)``; sum and activation are in place, or in the same pass.
 
     Args:
         x, conv, norm: as in :func:`conv_norm`.
         act: the activation; None is none.
-        shortcut: what is added, of the norm's shape; stays as it is.
+        shortcut: what is added, of the norm's shape; stays as it is, unless ``overwrite``.
+        overwrite: whether the result may take the shortcut's place in memory; nobody else may
+            have it then.
 
     Returns:
         ``(N, C_out, H', W')``.
@@ -71,7 +74,7 @@ def conv_norm_act(
         *first, conv = list(conv)
         for layer in first:
             x = layer(x)
-    out = as_one_conv(x, conv, norm, act, shortcut) if FOLDING else None
+    out = as_one_conv(x, conv, norm, act, shortcut, overwrite) if FOLDING else None
     if out is not None:
         return out
     out = norm(conv(x))

@@ -30,6 +30,18 @@ def is_watched(module: nn.Module) -> bool:
     )
 
 
+def is_unobserved(module: nn.Module) -> bool:
+    """Whether no hook and no replaced method sees what passes through ``module`` and its parts.
+
+    Example:
+        >>> layers = nn.Sequential(nn.ReLU())
+        >>> handle = layers[0].register_forward_hook(lambda module, args, output: print("seen"))
+        >>> is_unobserved(layers), is_unobserved(nn.Sequential(nn.ReLU()))
+        (False, True)
+    """
+    return not any(is_watched(part) or "forward" in vars(part) for part in module.modules())
+
+
 def is_foldable(conv: nn.Module, norm: nn.Module) -> bool:
     """Whether ``norm(conv(x))`` is, for now, a convolution with other weights.
 

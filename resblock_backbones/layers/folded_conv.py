@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .fold import Geometry, Terms, centre_of, column, fold, scale_of
-from .one_pass import conv_sum_relu
+from .one_pass import conv_sum_relu, layout_of
 
 
 class FoldedConv(torch.autograd.Function):
@@ -82,18 +82,6 @@ class FoldedConv(torch.autograd.Function):
             grad_shift = grad.sum((0, 2, 3), dtype=scale.dtype)
         grads = _term_grads(grad_weight, grad_shift, terms, learns, inverse, scale)
         return (grad_x, grad if shortcut_learns else None, None, None, None, None, *grads)
-
-
-def layout_of(x: Tensor) -> torch.memory_format:
-    """Channels last if ``x`` is that and nothing else, or else contiguous.
-
-    Example:
-        >>> layout_of(torch.zeros(1, 3, 4, 4).to(memory_format=torch.channels_last))
-        torch.channels_last
-    """
-    if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
-        return torch.channels_last
-    return torch.contiguous_format
 
 
 def _term_grads(

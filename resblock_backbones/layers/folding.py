@@ -15,9 +15,17 @@ from .foldable import holds_still, is_ordinary, is_plain_conv, is_plain_relu, is
 from .folded_conv import FoldedConv
 from .one_pass import conv_sum_relu, output_shape
 
+# The attribute of a convolution, for inference alone, that has its PackedWeight.
+PACKED = "packed_weight"
+
 
 def as_one_conv(
-    x: Tensor, conv: nn.Module, norm: nn.Module, act: nn.Module | None, shortcut: Tensor | None
+    x: Tensor,
+    conv: nn.Module,
+    norm: nn.Module,
+    act: nn.Module | None,
+    shortcut: Tensor | None,
+    overwrite: bool,
 ) -> Tensor | None:
     """``act(norm(conv(x)) + shortcut)`` with one convolution, or None where that fails or costs.
 
@@ -26,15 +34,15 @@ def as_one_conv(
     would have to be read again, and that takes about as long as folding it again.
 
     Args:
-        x, conv, norm, act, shortcut: as in :func:`conv_norm_act`. Of the identity as norm, only
-            the sum and the ReLU join the convolution, where no gradient is needed.
+        x, conv, norm, act, shortcut, overwrite: as in :func:`conv_norm_act`. Of the identity as
+            norm, only the sum and the ReLU join the convolution, where no gradient is needed.
     """
     if not (is_ordinary(x) and is_plain_conv(conv)):
         return None
     if holds_still(norm):
-        return _folded(x, conv, norm, act, shortcut)
+        return _folded(x, conv, norm, act, shortcut, overwrite)
     if type(norm) is nn.Identity and not is_watched(norm):
-        return _alone(x, conv, act, shortcut)
+        return _alone(x, conv, act, shortcut, overwrite)
     return None
 
 
@@ -51,7 +59,12 @@ def sum_act(out: Tensor, act: nn.Module | None, shortcut: Tensor | None) -> Tens
 
 
 def _folded(
-    x: Tensor, conv: Any, norm: Any, act: nn.Module | None, shortcut: Tensor | None
+    x: Tensor,
+    conv: Any,
+    norm: Any,
+    act: nn.Module | None,
+    shortcut: Tensor | None,
+    overwrite: bool,
 ) -> Tensor | None:
     terms = Terms(
         conv.weight, conv.bias, norm.weight, norm.bias, norm.running_mean, norm.running_var
@@ -81,21 +94,34 @@ def _folded(
         out = FoldedConv.apply(x, inside, relu, dtype, norm.eps, geometry, *terms)
     else:
         weight, bias = (tensor.to(dtype) for tensor in fold(terms, norm.eps))
-        out = conv_sum_relu(x.to(dtype), weight, bias, geometry, shortcut=inside, relu=relu)
+        out = conv_sum_relu(
+            x.to(dtype), weight, bias, geometry, shortcut=inside, relu=relu, overwrite=overwrite
+        )
     return sum_act(out.to(out_dtype), None if relu else act, None if sums else shortcut)
 
 
-def _alone(x: Tensor, conv: Any, act: nn.Module | None, shortcut: Tensor | None) -> Tensor | None:
+def _alone(
+    x: Tensor, conv: Any, act: nn.Module | None, shortcut: Tensor | None, overwrite: bool
+) -> Tensor | None:
     dtype = _conv_dtype(x, conv.weight)
     if (
         torch.compiler.is_compiling()
-        or not is_plain_relu(act)
+        or not (act is None or is_plain_relu(act))
         or not (shortcut is None or shortcut.dtype == dtype)
         or not (x.dtype == conv.weight.dtype == dtype)
         or _learns(x, shortcut, conv.weight, conv.bias)
     ):
         return None
-    return conv_sum_relu(x, conv.weight, conv.bias, _geometry(conv), shortcut=shortcut, relu=True)
+    return conv_sum_relu(
+        x,
+        conv.weight,
+        conv.bias,
+        _geometry(conv),
+        shortcut=shortcut,
+        relu=act is not None,
+        overwrite=overwrite,
+        packed=getattr(conv, PACKED, None),
+    )
 
 
 def _geometry(conv: Any) -> Geometry:

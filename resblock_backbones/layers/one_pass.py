@@ -10,9 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .fold import Geometry
+from .packed_weight import PackedWeight
 
 # oneDNN's, which TorchInductor calls too. A build without oneDNN, or a later one, may lack it.
 _KERNEL: Any = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
+_KERNEL_IN_PLACE: Any = getattr(torch.ops.mkldnn, "_convolution_pointwise_", None)
 # Numbers in an output, as measured: below, a call of the kernel takes longer than what it spares.
 _WORTH_A_CALL = 2**17
 _DTYPES = {torch.float32}
@@ -28,6 +30,8 @@ def conv_sum_relu(
     *,
     shortcut: Tensor | None = None,
     relu: bool = False,
+    overwrite: bool = False,
+    packed: PackedWeight | None = None,
 ) -> Tensor:
     """``relu(conv(x) + shortcut)``, without gradient.
 
@@ -36,9 +40,11 @@ def conv_sum_relu(
         weight, bias, geometry: the convolution's.
         shortcut: what is added, of the output's shape and type; None is nothing.
         relu: whether the sum goes through a ReLU.
+        overwrite: whether the result may take the shortcut's place in memory.
+        packed: of ``weight``, where that stays as it is.
 
     Returns:
-        ``(N, C_out, H', W')``, a tensor of its own.
+        ``(N, C_out, H', W')``, a tensor of its own, or the shortcut's.
 
     Example:
         >>> one = torch.ones(1, 1, 1, 1)
@@ -46,19 +52,30 @@ def conv_sum_relu(
         >>> conv_sum_relu(-one, one, one[0, 0, 0], geometry, shortcut=-one, relu=True).item()
         0.0
     """
-    if (shortcut is not None or relu) and _has_kernel(x, weight, geometry, shortcut):
+    fewer = shortcut is not None or relu or packed is not None
+    if fewer and _has_kernel(x, weight, geometry, shortcut, packed):
         sizes = (geometry.padding, geometry.stride, geometry.dilation, geometry.groups)
+        if packed is not None:
+            weight = packed.of(weight, x, geometry)
         if shortcut is None:
-            return _KERNEL(x, weight, bias, *sizes, "relu", [], "")
-        after = "relu" if relu else None
-        return _KERNEL.binary(x, shortcut, weight, bias, *sizes, "add", 1.0, after, [], None)
+            return _KERNEL(x, weight, bias, *sizes, "relu" if relu else "none", [], "")
+        after: tuple[Any, ...] = ("add", 1.0, "relu" if relu else None, [], None)
+        if overwrite and _can_take(shortcut, x):
+            return _KERNEL_IN_PLACE.binary(shortcut, x, weight, bias, *sizes, *after)
+        return _KERNEL.binary(x, shortcut, weight, bias, *sizes, *after)
     out = F.conv2d(x, weight, bias, *geometry)
     if shortcut is not None:
         out += shortcut
     return out.relu_() if relu else out
 
 
-def _has_kernel(x: Tensor, weight: Tensor, geometry: Geometry, shortcut: Tensor | None) -> bool:
+def _has_kernel(
+    x: Tensor,
+    weight: Tensor,
+    geometry: Geometry,
+    shortcut: Tensor | None,
+    packed: PackedWeight | None,
+) -> bool:
     return (
         _KERNEL is not None
         and torch._C._len_torch_dispatch_stack() == 0  # who counts operations knows the usual ones
@@ -68,9 +85,30 @@ def _has_kernel(x: Tensor, weight: Tensor, geometry: Geometry, shortcut: Tensor 
         and x.numel() > 0
         and x.shape[1] == weight.shape[1] * geometry.groups
         and min(shape := output_shape(x, weight, geometry)) > 0
-        and math.prod(shape) >= _WORTH_A_CALL
+        and (packed is not None or math.prod(shape) >= _WORTH_A_CALL)
         and (shortcut is None or (shortcut.shape == shape and shortcut.dtype == x.dtype))
     )
+
+
+def _can_take(shortcut: Tensor, x: Tensor) -> bool:
+    """Whether the kernel's result for ``x`` may lie where ``shortcut`` lies."""
+    return (
+        not shortcut._is_view()
+        and shortcut.data_ptr() != x.data_ptr()
+        and shortcut.is_contiguous(memory_format=layout_of(x))
+    )
+
+
+def layout_of(x: Tensor) -> torch.memory_format:
+    """Channels last if ``x`` is that and nothing else, or else contiguous.
+
+    Example:
+        >>> layout_of(torch.zeros(1, 3, 4, 4).to(memory_format=torch.channels_last))
+        torch.channels_last
+    """
+    if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
+        return torch.channels_last
+    return torch.contiguous_format
 
 
 def is_cpu_type(x: Tensor) -> bool:

@@ -38,7 +38,7 @@ def export(tmp_path, monkeypatch, capfd):
 
 def test_a_depth_with_options(export):
     status, out, progress = export("--depth", 18, *SMALL, "--to", "torchscript")
-    assert status == 0 and progress[0] == "weights: random: no weights were given"
+    assert status == 0 and progress[0] == "no weights were given: they are random"
     assert "| 3x3x97x73 |" in out and "stage1: 8 channels, stride 4" in out
     assert torch.jit.load("backbone.pt")(torch.zeros(1, 3, 64, 64))[0].shape == (1, 8, 16, 16)
 
@@ -47,7 +47,7 @@ def test_weights_alone_tell_the_options(export):
     net = FlexResNet(18, width=0.125, deep_stem=True).eval()
     torch.save(net.state_dict(), "mine.pth")
     status, _, progress = export("--weights", "mine.pth", "--to", "torchscript", "--out", "b.ts")
-    assert status == 0 and progress[0] == "weights: from mine.pth"
+    assert status == 0 and progress[0] == "weights from mine.pth"
     picture = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         ours, theirs = torch.jit.load("b.ts")(picture)[3], net(picture)[3]
@@ -62,7 +62,7 @@ def test_the_backbone_of_a_config_with_a_detector_s_weights(export):
     torch.save({"state_dict": {**state, "neck.weight": torch.zeros(1)}, "meta": {}}, "epoch_1.pth")
     status, _, progress = export("mine.py", "--weights", "epoch_1.pth", "--to", "pt2")
     assert status == 0, progress
-    assert progress[0] == f"weights: from epoch_1.pth: {len(state)} of {len(state)} tensors matched"
+    assert progress[0] == f"epoch_1.pth: {len(state)} of {len(state)} tensors matched"
     program = torch.export.load("backbone.pt2").module()
     picture = torch.randn(1, 3, 50, 64)
     torch.testing.assert_close(program(picture)[0], net.eval()(picture)[0], rtol=0, atol=1e-4)
@@ -104,7 +104,7 @@ def test_a_mistake_is_one_line_and_no_file(export, arguments, message):
     Path("resnet.py").write_text(CONFIG.format(kind="ResNet", more=""))
     Path("flex.py").write_text(CONFIG.format(kind="FlexResNet", more=""))
     status, out, lines = export(*arguments, "--to", "pt2")
-    lines = [line for line in lines if not line.startswith("weights: ")]
+    lines = [line for line in lines if line != "no weights were given: they are random"]
     assert status == 2 and not out and len(lines) == 1
     assert lines[0].startswith("error: ") and re.search(message.replace("?", r"\?"), lines[0])
     assert not list(Path().glob("*.pt2")) and not list(Path().glob("*.onnx"))
