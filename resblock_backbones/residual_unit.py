@@ -12,6 +12,7 @@ from .extras import run_extras
 from .layers import conv_norm, conv_norm_act, run_layers
 from .layers.foldable import is_unobserved
 from .layers.norm import recompute_contexts
+from .layers.one_pass import WORTH_A_CALL
 
 
 class ResidualUnit(nn.Module):
@@ -99,7 +100,8 @@ def _computes_alone(block: nn.Module, x: Tensor) -> bool:
     """Whether nobody but ``block`` sees ``x``, and nobody but its caller the result."""
     return (
         type(x) is Tensor  # not what stands for one in a trace
-        and x.device.type == "cpu"  # elsewhere nothing is gained
+        and x.device.type == "cpu"  # elsewhere, and in small maps, nothing is gained
+        and x.numel() >= WORTH_A_CALL
         and not torch.compiler.is_compiling()
         and type(block).forward is ResidualUnit.forward
         and is_unobserved(block)

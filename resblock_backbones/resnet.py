@@ -321,7 +321,7 @@ class FlexResNet(nn.Module):
         Returns:
             For each output ``(N, out_channels[i], ceil(H / out_strides[i]), ...)``.
         """
-        back = self.channels_last == "auto" and pays_off(x) and x.is_contiguous()
+        back = self.channels_last == "auto" and x.is_contiguous() and pays_off(x, self)
         if back or self.channels_last is True:
             x = to_channels_last(x)
         x = run_layers(self.stem_layers, x)

@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import sys
 from collections import Counter
 
 import pytest
@@ -10,6 +11,13 @@ torch.set_num_threads(1)
 
 # They hold no doctests, and looking for some imports several modules of one name.
 collect_ignore_glob = ["*/conftest.py"]
+
+
+@pytest.fixture
+def fold_always(monkeypatch):
+    """Fold small layers too, for which it does not pay, so that small tests test it."""
+    folding = sys.modules["resblock_backbones.layers.folding"]
+    monkeypatch.setattr(folding, "_pays", lambda *arguments: True)
 
 
 @pytest.fixture

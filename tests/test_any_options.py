@@ -12,6 +12,8 @@ from torch import nn
 
 from resblock_backbones import FlexResNet
 
+pytestmark = pytest.mark.usefixtures("fold_always")
+
 NORMS = [
     None,
     "BN",

@@ -11,6 +11,7 @@ from torch import nn
 from resblock_backbones import BottleneckResBlock, FlexResNet, ResBlock
 
 door = sys.modules["resblock_backbones.layers.conv_norm"]
+pytestmark = pytest.mark.usefixtures("fold_always")
 
 
 def randomise(module):
@@ -277,3 +278,13 @@ def test_in_train_mode_statistics_move_as_usual():
     before = net.layer1[0].bn1.running_mean.clone()
     net(torch.randn(2, 3, 64, 64))
     assert not torch.equal(net.layer1[0].bn1.running_mean, before)
+
+
+def test_a_network_keeps_half_also_where_only_large_layers_are_folded(monkeypatch):
+    monkeypatch.undo()  # of fold_always
+    net = FlexResNet(50, width=0.25, frozen_stages=1, norm_eval=True).train()
+    x = torch.randn(2, 3, 480, 480)
+    folded, _ = kept(net, x)
+    monkeypatch.setattr(door, "FOLDING", False)
+    as_usual, _ = kept(net, x)
+    assert folded <= 0.52 * as_usual

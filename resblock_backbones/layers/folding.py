@@ -85,7 +85,7 @@ def _folded(
         out = F.conv2d(x.to(dtype), weight, bias, *geometry)
         return sum_act(out.to(out_dtype), act, shortcut)
 
-    if not learns and not _pays(x, terms.weight, geometry):
+    if not _pays(x, terms.weight, geometry, learns):
         return None
     sums = shortcut is not None and shortcut.dtype == dtype == out_dtype
     relu = is_plain_relu(act) and dtype == out_dtype and (sums or shortcut is None)
@@ -145,12 +145,14 @@ def _conv_dtype(x: Tensor, weight: Tensor) -> torch.dtype | None:
     return dtypes.pop() if len(dtypes) == 1 else None
 
 
-def _pays(x: Tensor, weight: Tensor, geometry: Geometry) -> bool:
-    """Whether folding, without gradient, takes less time than what it spares the output.
+def _pays(x: Tensor, weight: Tensor, geometry: Geometry, learns: bool) -> bool:
+    """Whether folding costs less than what it spares the output.
 
-    Measured on the CPU, a norm and what follows take about as long as folding a weight of twice the
-    output's size, and each call of a few small operations as long as some ten thousand numbers. On
-    other devices, where memory is fast and calls are not, that is an estimate.
+    Measured on the CPU without gradient, a norm and what follows take about as long as folding a
+    weight of twice the output's size. With gradient they take less, but the output's memory is
+    spared too, so that the bound is the same. The calls of a few small operations take as long as
+    some ten thousand numbers; on other devices, where memory is fast and calls are not, more, which
+    is an estimate, and there gradients count the memory alone.
     """
-    small_operations = 2**17 if x.device.type == "cpu" else 2**23
-    return weight.numel() + small_operations <= 2 * math.prod(output_shape(x, weight, geometry))
+    calls = 2**17 if x.device.type == "cpu" else 0 if learns else 2**23
+    return weight.numel() + calls <= 2 * math.prod(output_shape(x, weight, geometry))

@@ -16,7 +16,7 @@ from .packed_weight import PackedWeight
 _KERNEL: Any = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
 _KERNEL_IN_PLACE: Any = getattr(torch.ops.mkldnn, "_convolution_pointwise_", None)
 # Numbers in an output, as measured: below, a call of the kernel takes longer than what it spares.
-_WORTH_A_CALL = 2**17
+WORTH_A_CALL = 2**17
 _DTYPES = {torch.float32}
 if _KERNEL is not None and getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", bool)():
     _DTYPES.add(torch.bfloat16)
@@ -85,7 +85,7 @@ def _has_kernel(
         and x.numel() > 0
         and x.shape[1] == weight.shape[1] * geometry.groups
         and min(shape := output_shape(x, weight, geometry)) > 0
-        and (packed is not None or math.prod(shape) >= _WORTH_A_CALL)
+        and (packed is not None or math.prod(shape) >= WORTH_A_CALL)
         and (shortcut is None or (shortcut.shape == shape and shortcut.dtype == x.dtype))
     )
 

@@ -8,6 +8,7 @@ from zoo import Setting, backbone_settings
 from resblock_backbones import FlexResNet
 from resblock_backbones.weights import rename_keys
 
+pytestmark = pytest.mark.usefixtures("fold_always")
 PARTS = 16  # so that two workers share them, and no single test is long
 
 

@@ -16,6 +16,7 @@ from resblock_backbones import SpatialSeparableConvNxN, conv_norm
 from resblock_backbones.layers.foldable import is_foldable
 
 door = sys.modules["resblock_backbones.layers.conv_norm"]
+pytestmark = pytest.mark.usefixtures("fold_always")
 
 NORMS = {
     "BN": nn.BatchNorm2d,
@@ -379,3 +380,11 @@ def test_the_environment_turns_folding_off():
             text=True,
         )
         assert answer in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("side", "folds"), [(16, False), (160, True)])
+def test_a_small_layer_that_learns_stays_as_it_is(side, folds, monkeypatch):
+    monkeypatch.undo()  # of fold_always
+    conv, norm = nn.Conv2d(4, 8, 3, padding=1), nn.BatchNorm2d(8).eval()
+    out = conv_norm(torch.randn(1, 4, side, side), conv, norm)
+    assert ("FoldedConv" in out.grad_fn.name()) == folds

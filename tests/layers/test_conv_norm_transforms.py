@@ -10,6 +10,8 @@ from torch.utils.checkpoint import checkpoint
 
 from resblock_backbones import conv_norm
 
+pytestmark = pytest.mark.usefixtures("fold_always")
+
 
 class Pair(nn.Module):
     """A convolution and a norm in eval mode, with random values."""
