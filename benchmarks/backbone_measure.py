@@ -125,7 +125,7 @@ def kept(way: Way, x: Tensor, autocast: bool = False) -> float:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
             storages[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return tensor.detach()  # of an output itself the graph would never be freed
 
     hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
     with hooks, _autocast(x, autocast and not way.own_type):

@@ -95,8 +95,7 @@ class FeatureInfo:
 def resnet_info(
     stem_module: str,
     stem_channels: int,
-    stage_channels: Sequence[int],
-    stage_strides: Sequence[int],
+    stages: Sequence[tuple[int, int]],
     out_indices: Sequence[int],
 ) -> FeatureInfo:
     """The maps of a ResNet: the stem's before its pooling, as in timm, then each stage's.
@@ -104,19 +103,17 @@ def resnet_info(
     Args:
         stem_module: the module that the stem's map comes out of.
         stem_channels: its channels; its stride is 2.
-        stage_channels, stage_strides: of each stage.
+        stages: channels and stride of each stage.
         out_indices: the stages that are returned, from 0.
 
     Example:
-        >>> info = resnet_info("relu", 64, (64, 128), (4, 8), out_indices=(1,))
+        >>> info = resnet_info("relu", 64, [(64, 4), (128, 8)], out_indices=(1,))
         >>> info.get_dicts()
         [{'index': 2, 'num_chs': 128, 'reduction': 8, 'module': 'layer2'}]
     """
     maps = [{"num_chs": stem_channels, "reduction": 2, "module": stem_module}]
     maps += [
         {"num_chs": channels, "reduction": stride, "module": f"layer{number}"}
-        for number, (channels, stride) in enumerate(
-            zip(stage_channels, stage_strides, strict=True), 1
-        )
+        for number, (channels, stride) in enumerate(stages, 1)
     ]
     return FeatureInfo(maps, [index + 1 for index in out_indices])

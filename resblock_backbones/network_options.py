@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .options import check_bool, check_choice, check_int, check_number, per_stage
-from .stages import BLOCKS, DEPTHS
+from .stages import BLOCKS, DEPTHS, block_dilations
 
 STEM_STRIDE = 4
 DEFAULT_STRIDES = (1, 2, 2, 2)
@@ -108,6 +108,24 @@ def resolve_out_indices(out_indices: Sequence[int], num_stages: int) -> tuple[in
     if not indices or list(indices) != sorted(set(indices)):
         raise ValueError(f"out_indices={indices}: must name at least one stage, ascending")
     return indices
+
+
+def resolve_block_dilations(
+    stage_blocks: Sequence[int],
+    dilations: Sequence[int],
+    contract_dilation: bool,
+    multi_grid: Sequence[int] | None,
+) -> tuple[tuple[int, ...], ...]:
+    """The dilation of each block of each stage; ``multi_grid`` is of the last one.
+
+    >>> resolve_block_dilations((2, 3), (1, 2), False, (1, 2, 4))
+    ((1, 1), (1, 2, 4))
+    """
+    grids = (*(None,) * (len(dilations) - 1), multi_grid)
+    return tuple(
+        block_dilations(blocks, dilation, contract_dilation, grid)
+        for blocks, dilation, grid in zip(stage_blocks, dilations, grids, strict=True)
+    )
 
 
 def resolve_width(

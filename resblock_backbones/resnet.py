@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate
-from operator import mul
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +18,7 @@ from .memory_format import ChannelsLast, pays_off, to_channels_last
 from .network_options import (
     STEM_STRIDE,
     drop_paths,
+    resolve_block_dilations,
     resolve_conv_channels,
     resolve_dcn,
     resolve_depth,
@@ -38,7 +37,7 @@ from .options import (
     refuse_unknown_options,
 )
 from .shortcut import Pooling
-from .stages import Shared, block_dilations, build_stage, plan_stages
+from .stages import Shared, build_stage, plan_stages
 from .stem import StemPool, build_stem
 from .weights import Adaptation, build_from_checkpoint, rename_keys
 
@@ -219,15 +218,13 @@ class FlexResNet(nn.Module):
             reduce_first=reduce_first,
             down_kernel_size=down_kernel_size,
         )
-        grids = (*(None,) * (num_stages - 1), multi_grid)
         each = {
             "block": kinds,
             "planes": planes,
             "stride": strides,
-            "block_dilations": [
-                block_dilations(blocks, dilation, contract_dilation, grid)
-                for blocks, dilation, grid in zip(stage_blocks, dilations, grids, strict=True)
-            ],
+            "block_dilations": resolve_block_dilations(
+                stage_blocks, dilations, contract_dilation, multi_grid
+            ),
             "kernel_size": per_stage("kernel_size", kernel_size, num_stages),
             "depthwise": per_stage("depthwise", depthwise, num_stages),
             "spatial_separable": per_stage("spatial_separable", spatial_separable, num_stages),
@@ -241,14 +238,13 @@ class FlexResNet(nn.Module):
             "drop_paths": drop_paths(drop_path_rate, stage_blocks),
             "conv_channels": resolve_conv_channels(conv_channels, kinds, stage_blocks),
         }
-        stages = plan_stages(stem_channels, each)
+        stages = plan_stages(stem_channels, STEM_STRIDE, each)
         for number, stage in enumerate(stages, 1):
             self.add_module(f"layer{number}", build_stage(stage, shared))
         self.feature_info = resnet_info(
             "stem" if deep_stem else "relu",
             stem_channels,
-            [stage.outplanes for stage in stages],
-            list(accumulate(strides, mul, initial=STEM_STRIDE))[1:],
+            [(stage.outplanes, stage.out_stride) for stage in stages],
             self.out_indices,
         )
         self.out_channels = tuple(self.feature_info.channels())

@@ -38,6 +38,7 @@ class Stage:
     inplanes: int
     planes: int
     stride: int
+    out_stride: int
     block_dilations: tuple[int, ...]
     kernel_size: int
     depthwise: bool
@@ -76,16 +77,18 @@ class Shared:
     down_kernel_size: int = 1
 
 
-def plan_stages(inplanes: int, each: Mapping[str, Sequence[Any]]) -> list[Stage]:
+def plan_stages(inplanes: int, out_stride: int, each: Mapping[str, Sequence[Any]]) -> list[Stage]:
     """The stages of a network, each of which takes what the one before gives.
 
     Args:
-        inplanes: channels of the stem.
+        inplanes, out_stride: channels and stride of the stem.
         each: every other field of :class:`Stage`, one value per stage.
     """
     stages: list[Stage] = []
     for values in zip(*each.values(), strict=True):
-        stages.append(Stage(inplanes=inplanes, **dict(zip(each, values, strict=True))))
+        options = dict(zip(each, values, strict=True))
+        out_stride *= options["stride"]
+        stages.append(Stage(inplanes=inplanes, out_stride=out_stride, **options))
         inplanes = stages[-1].outplanes
     return stages
 
