@@ -32,7 +32,11 @@ def plot_training(history: History, file: Path, *, counted: str = "epoch") -> No
         right.plot(list(values), list(values.values()), marker="o", label=name)
         last = list(values)[-1]
         right.annotate(
-            f"{values[last]:.3f}", (last, values[last]), xytext=(0, 8), textcoords="offset points"
+            f"{values[last]:.4g}",
+            (last, values[last]),
+            xytext=(0, 8),
+            textcoords="offset points",
+            ha="center",
         )
     right.set(xlabel=counted, ylabel="score", title="Validation")
     right.margins(0.08, 0.12)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from resblock_backbones import FlexResNet
+from resblock_backbones.weights import convert_checkpoint
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--options", "width=0.125", "num_stages=1", "out_indices=(0,)"]
@@ -51,6 +52,20 @@ def test_weights_alone_tell_the_options(export):
     picture = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         ours, theirs = torch.jit.load("b.ts")(picture)[3], net(picture)[3]
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5 * float(theirs.abs().max()))
+
+
+def test_a_depth_keeps_the_style_that_the_weights_family_has(export):
+    net = FlexResNet(50, width=0.125, style="caffe").eval()
+    torch.save(net.state_dict(), "mine.pth")
+    convert_checkpoint("mine.pth", "theirs.pkl", to="detectron2")
+    status, _, progress = export(
+        "--depth", 50, "--weights", "theirs.pkl", "--options", "width=0.125", "--to", "torchscript"
+    )
+    assert status == 0, progress
+    picture = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        ours, theirs = torch.jit.load("backbone.pt")(picture)[3], net(picture)[3]
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5 * float(theirs.abs().max()))
 
 

@@ -98,9 +98,9 @@ def test_label_maps_and_masks_are_learnt_measured_and_drawn(shapes, capfd, confi
     [
         {"depth": 34},
         {"depthwise": True},
-        {"spatial_separable": True, "kernel_size": 5},
         {"width": 0.25},
-        {"pool_on_residual_downsample": "maxpool"},
+        pytest.param({"spatial_separable": True, "kernel_size": 5}, marks=pytest.mark.slow),
+        pytest.param({"pool_on_residual_downsample": "maxpool"}, marks=pytest.mark.slow),
     ],
     ids=str,
 )
