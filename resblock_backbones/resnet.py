@@ -241,12 +241,9 @@ class FlexResNet(nn.Module):
         stages = plan_stages(stem_channels, STEM_STRIDE, each)
         for number, stage in enumerate(stages, 1):
             self.add_module(f"layer{number}", build_stage(stage, shared))
-        self.feature_info = resnet_info(
-            "stem" if deep_stem else "relu",
-            stem_channels,
-            [(stage.outplanes, stage.out_stride) for stage in stages],
-            self.out_indices,
-        )
+        first = "stem" if deep_stem else "relu"
+        maps = [(stage.outplanes, stage.out_stride) for stage in stages]
+        self.feature_info = resnet_info(first, stem_channels, maps, self.out_indices)
         self.out_channels = tuple(self.feature_info.channels())
         self.out_strides = tuple(self.feature_info.reduction())
 
