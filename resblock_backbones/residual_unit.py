@@ -75,10 +75,9 @@ class ResidualUnit(nn.Module):
 class ResidualStage(nn.Sequential):
     """The blocks of a stage, one after the other, in the same memory where nothing is learned.
 
-    A block gives its output to the next one alone, so that this may compute in its place: half of
-    what a stage would take, and for large maps less time, since the memory is in the cache, and
-    need not be asked for. What the stage itself takes and gives stays as it is, and so does what a
-    hook may have seen.
+    A block gives its output to the next one alone, so that this may compute in its place, which for
+    large maps on the CPU takes less time than to ask for new memory. What the stage itself takes
+    and gives stays as it is, and so does what a hook may have seen.
 
     Example:
         >>> from resblock_backbones import ResBlock
