@@ -58,7 +58,7 @@ $(OPENMMLAB)/.installed: requirements-openmmlab.txt | setup
 
 test-openmmlab: setup $(OPENMMLAB)/.installed
 	@PYTHONPATH="$(CURDIR)/$(OPENMMLAB)$${PYTHONPATH:+:$$PYTHONPATH}" \
-		$(BIN)/python -m pytest -n 2 --dist worksteal tests/integration tests/openmmlab tests/tools
+		$(BIN)/python -m pytest -n 2 --dist worksteal tests/integration tests/openmmlab tests/commands
 
 # Half an hour on two cores. An interrupted run goes on; BENCH="--fresh" begins anew.
 bench: setup

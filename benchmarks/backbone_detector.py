@@ -54,7 +54,7 @@ class Step:
         learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self.optimizer = torch.optim.SGD(learning, lr=0.0, momentum=0.9)
         torch.manual_seed(1)
-        self.picture = torch.randn(1, 3, size, size)
+        self.image = torch.randn(1, 3, size, size)
         corners = torch.rand(10, 2) * size / 2
         boxes = torch.cat([corners, corners + size / 16 + torch.rand(10, 2) * size / 3], 1)
         sample = DetDataSample(
@@ -71,7 +71,7 @@ class Step:
     def __call__(self) -> float:
         """The sum of the losses."""
         torch.manual_seed(2)  # the samples of proposals are then the same
-        loss = _total(self.model.loss(self.picture, copy.deepcopy(self.samples)))
+        loss = _total(self.model.loss(self.image, copy.deepcopy(self.samples)))
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

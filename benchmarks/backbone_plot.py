@@ -30,7 +30,7 @@ def draw(done: Done, folder: Path, prefix: str) -> list[tuple[Path, str]]:
         if growing:
             file = folder / f"{prefix}-{table}-growth.png"
             _draw_growth(growing, what, file)
-            drawn.append((file, f"{what}: growth with the size of the picture and with the batch"))
+            drawn.append((file, f"{what}: growth with the size of the image and with the batch"))
     for table in ("inference", "training"):
         sections = [pair for pair in done.values() if pair[0].table == table and not pair[0].grows]
         if sections:
@@ -56,7 +56,7 @@ def _draw_growth(growing: list[tuple[Section, Record]], what: str, file: Path) -
                 xs = [shape[0] for shape in section.shapes] if by_batch else pixels
                 ys = [value(row, key) * scale for row in record[name]]
                 axis.plot(xs, ys, label=name, **_style(name, number))
-            axis.set_xlabel("pictures in the batch" if by_batch else "million pixels per picture")
+            axis.set_xlabel("images in the batch" if by_batch else "million pixels per image")
             axis.set_ylabel(unit)
             axis.set_xlim(left=0)
             axis.xaxis.set_major_locator(MaxNLocator(6, integer=by_batch))

@@ -1,4 +1,4 @@
-"""What is measured: sections of ways, pictures and rounds, and the record that each leaves."""
+"""What is measured: sections of ways, images and rounds, and the record that each leaves."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Section:
         title: its heading.
         table: which ways, of ``backbone_peers.TABLES``; or ``'detector'``.
         depth: of the ResNet.
-        shapes: of the pictures, ``(N, 3, H, W)``; several show growth.
+        shapes: of the images, ``(N, 3, H, W)``; several show growth.
         names: the ways; the first is compared with.
         rounds: runs of each way.
         peak: whether the highest mark of memory is taken too.
@@ -133,7 +133,7 @@ def _growth(depth: int, quick: bool, rounds: int) -> Iterator[Section]:
         what = "Inference" if table == "inference" else "Forward and backward"
         yield Section(
             f"{table}-sizes",
-            f"{what}, ResNet-{depth}: growth with the size of the picture, batch {batch}",
+            f"{what}, ResNet-{depth}: growth with the size of the image, batch {batch}",
             table,
             depth,
             tuple((batch, 3, *sizes) for sizes in sides),

@@ -27,7 +27,7 @@ def _comparison(section: Section, record: Record | None) -> Iterator[str]:
     """Ratios are to the first way, of runs that followed each other."""
     kept = section.learns and section.table != "detector"
     heads = ["way", "ms", "quartiles", "times faster"]
-    heads += [] if section.learns else ["pictures/s"]
+    heads += [] if section.learns else ["images/s"]
     heads += ["kept, MiB", "share"] if kept else []
     heads += ["at most, MiB", "share"] if section.peak else []
     yield from _head(heads)

@@ -27,7 +27,7 @@ from backbone_sections import Record, Section, measure, plan
 from backbone_table import table
 from page import has_section, put_section
 
-from resblock_backbones.whole_files import write_whole
+from resblock_backbones.files.whole import write_whole
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("torchvision", "timm", "onedl-mmdetection", "mmdet", "onedl-mmengine", "mmengine")
@@ -153,7 +153,7 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--quick", action="store_true", help="small pictures, few runs")
+    parser.add_argument("--quick", action="store_true", help="small images, few runs")
     parser.add_argument("--fresh", action="store_true", help="measure everything again")
     parser.add_argument("--only", nargs="+", metavar="SECTION", help="measure these alone")
     parser.add_argument("--rounds", type=int, help="runs of each way [15]")
@@ -172,7 +172,7 @@ def arguments() -> argparse.Namespace:
     given.results = (given.results or ROOT / "build/benchmarks") / kind
     given.rounds = given.rounds or (2 if given.quick else 15)
     if given.write is None:
-        # Figures of small pictures are no figures for the page.
+        # Figures of small images are no figures for the page.
         given.write = given.results / "page.md" if given.quick else ROOT / "docs/benchmarks.md"
     return given
 

@@ -47,9 +47,9 @@ class Comparison(NamedTuple):
     other: Callable[[], object]
 
 
-def some_boxes(count: int, *, picture: float = 1000.0, largest: float = 100.0) -> Tensor:
-    """(count, 4) boxes x1, y1, x2, y2, spread over a picture."""
-    corner = torch.rand(count, 2) * picture
+def some_boxes(count: int, *, image: float = 1000.0, largest: float = 100.0) -> Tensor:
+    """(count, 4) boxes x1, y1, x2, y2, spread over an image."""
+    corner = torch.rand(count, 2) * image
     return torch.cat([corner, corner + torch.rand(count, 2) * largest], 1)
 
 
@@ -66,7 +66,7 @@ def against_torchvision() -> Iterator[Comparison]:
     )
 
     level = torch.randn(1, 256, 100, 168)
-    proposals = torch.cat([torch.zeros(1000, 1), some_boxes(1000, picture=600, largest=200)], 1)
+    proposals = torch.cat([torch.zeros(1000, 1), some_boxes(1000, image=600, largest=200)], 1)
     yield Comparison(
         "roi_align",
         "1,000 proposals on 256 x 100 x 168, 7 x 7",
@@ -98,7 +98,7 @@ def against_torchvision() -> Iterator[Comparison]:
 
 def against_loops() -> Iterator[Comparison]:
     """Operators that torchvision does not have."""
-    boxes, scores = some_boxes(1000, picture=400), torch.rand(1000)
+    boxes, scores = some_boxes(1000, image=400), torch.rand(1000)
     yield Comparison(
         "softnms",
         "1,000 boxes, linear",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from resblock_backbones.whole_files import write_whole
+from resblock_backbones.files.whole import write_whole
 
 
 def put_section(page: Path, name: str, lines: Sequence[str]) -> None:

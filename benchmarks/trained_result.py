@@ -2,10 +2,10 @@
 
     python benchmarks/trained_result.py --write docs/benchmarks.md
 
-Trains Faster R-CNN on the `shapes` pictures for 200 iterations, norms in eval mode and one stage
+Trains Faster R-CNN on the `shapes` images for 200 iterations, norms in eval mode and one stage
 frozen as detectors are fine-tuned, with each of two seeds: with norms folded, with
 `RESBLOCK_FOLD=off`, and so once more with another memory format, which changes rounding alone.  A
-seed changes first values and pictures.
+seed changes first values and images.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Small random inputs, labelled, for every kind of model in both zoos.
 
-They look as the data sets' pipelines leave them: pictures as uint8 (C, H, W), boxes as
+They look as the data sets' pipelines leave them: images as uint8 (C, H, W), boxes as
 (x1, y1, x2, y2) in pixels, masks as bitmaps, label maps as (1, H, W).
 """
 
@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from mmengine.structures import BaseDataElement, InstanceData, PixelData
 
-#: Pictures in a batch: batch norm over 1x1 maps needs two.
+#: Images in a batch: batch norm over 1x1 maps needs two.
 BATCH = 2
-#: Side of a square picture, in pixels; divisible by every stride.
+#: Side of a square image, in pixels; divisible by every stride.
 SIZE = 128
 OBJECTS = 4
 FRAMES = 2
-#: CLRNet's head is made for pictures of this height and width, 72 points and 4 lanes.
+#: CLRNet's head is made for images of this height and width, 72 points and 4 lanes.
 LANES_SIZE = (320, 800)
 
 
@@ -29,7 +29,7 @@ class Inputs:
 
     Args:
         model: the model's config.
-        size: height and width of the pictures, in pixels.
+        size: height and width of the images, in pixels.
         seed: of all random numbers.
     """
 
@@ -43,13 +43,13 @@ class Inputs:
         self.things = min([*counts, *things] or [1])
         self.labels = things[0] + stuff[0] if things and stuff else min(counts or [2])
 
-    def picture(self, *, frames: int = 0) -> torch.Tensor:
+    def image(self, *, frames: int = 0) -> torch.Tensor:
         """(3, H, W), or (frames, 3, H, W)."""
         shape = (frames, 3, *self.size) if frames else (3, *self.size)
         return torch.from_numpy(self.random.integers(0, 256, shape, dtype=np.uint8))
 
     def boxes(self, count: int) -> torch.Tensor:
-        """(count, 4): from a quarter to three quarters of the picture, inside it."""
+        """(count, 4): from a quarter to three quarters of the image, inside it."""
         height, width = self.size
         whole = np.array([width, height])
         sides = self.random.uniform(0.25, 0.75, (count, 2)) * whole
@@ -57,7 +57,7 @@ class Inputs:
         return torch.from_numpy(np.concatenate([corners, corners + sides], 1)).float()
 
     def meta(self, number: int) -> dict[str, Any]:
-        """What pipelines tell about a picture."""
+        """What pipelines tell about an image."""
         height, width = self.size
         return {
             "img_id": number,
@@ -115,14 +115,14 @@ class Inputs:
         return sample
 
     def detection(self, *, proposals: bool = False) -> dict[str, Any]:
-        """Pictures with objects; `proposals` for detectors that make none themselves."""
+        """Images with objects; `proposals` for detectors that make none themselves."""
         return {
-            "inputs": [self.picture() for _ in range(BATCH)],
+            "inputs": [self.image() for _ in range(BATCH)],
             "data_samples": [self.detection_sample(i, proposals=proposals) for i in range(BATCH)],
         }
 
     def semi_supervised(self) -> dict[str, Any]:
-        """Three branches: labelled pictures, and others for the teacher and the student."""
+        """Three branches: labelled images, and others for the teacher and the student."""
         branches = {name: self.detection() for name in ("sup", "unsup_teacher", "unsup_student")}
         return {
             key: {name: batch[key] for name, batch in branches.items()}
@@ -138,7 +138,7 @@ class Inputs:
             track = TrackDataSample(
                 metainfo={"key_frames_inds": [0], "ref_frames_inds": list(range(1, frames))}
             )
-            pictures = []
+            images = []
             for frame in range(frames):
                 sample = self.detection_sample(number, proposals=False)
                 sample.set_metainfo(
@@ -153,16 +153,16 @@ class Inputs:
                 # Pipelines of videos leave boxes as they read them.
                 for kind in (sample.gt_instances, sample.ignored_instances):
                     kind.bboxes = kind.bboxes.tensor
-                pictures.append(sample)
-            track.video_data_samples = pictures
+                images.append(sample)
+            track.video_data_samples = images
             samples.append(track)
         return {
-            "inputs": [self.picture(frames=frames) for _ in range(batch)],
+            "inputs": [self.image(frames=frames) for _ in range(batch)],
             "data_samples": samples,
         }
 
     def lanes(self) -> dict[str, Any]:
-        """Pictures with lanes: one upright, one slanted, two empty places."""
+        """Images with lanes: one upright, one slanted, two empty places."""
         samples = []
         for number in range(BATCH):
             lines = np.full((4, 78), -1e5, dtype=np.float32)
@@ -175,10 +175,10 @@ class Inputs:
             sample.gt_sem_seg = PixelData(sem_seg=self.label_map(self.labels))
             sample.org_height, sample.org_width = self.size
             samples.append(sample)
-        return {"inputs": [self.picture() for _ in range(BATCH)], "data_samples": samples}
+        return {"inputs": [self.image() for _ in range(BATCH)], "data_samples": samples}
 
     def segmentation(self) -> dict[str, Any]:
-        """Pictures with label maps, maps of edges, and depths in metres."""
+        """Images with label maps, maps of edges, and depths in metres."""
         from mmseg.structures import SegDataSample
 
         samples = []
@@ -191,7 +191,7 @@ class Inputs:
             depth = self.random.uniform(1, 9, (1, *self.size))
             sample.gt_depth_map = PixelData(data=torch.from_numpy(depth).float())
             samples.append(sample)
-        return {"inputs": [self.picture() for _ in range(BATCH)], "data_samples": samples}
+        return {"inputs": [self.image() for _ in range(BATCH)], "data_samples": samples}
 
 
 def values_of(node: Any, key: str) -> Iterator[Any]:

@@ -25,8 +25,8 @@ from zoo_inputs import LANES_SIZE, SIZE, values_of
 from zoo_step import kind_of, parts_of, run_model
 
 import resblock_backbones  # noqa: F401  (MMCV's operators, FlexResNet)
-from resblock_backbones.openmmlab.channels import link_channels
-from resblock_backbones.openmmlab.screen import import_scope
+from resblock_backbones.openmmlab.models.channels import link_channels
+from resblock_backbones.openmmlab.training.screen import import_scope
 
 #: MMSegmentation's V1c and V1d are a ResNet with these options.
 FLEXIBLE: dict[str, dict[str, Any]] = {
@@ -36,10 +36,10 @@ FLEXIBLE: dict[str, dict[str, Any]] = {
     "ResNetV1d": {"deep_stem": True, "avg_down": True},
 }
 
-#: Backbones that take pictures of one size only, the one that their config names.
+#: Backbones that take images of one size only, the one that their config names.
 FIXED_SIZE = ("BEiT", "MAE", "SSDVGG")
 
-#: A part that has to see larger pictures than others -> their height and width, in pixels.
+#: A part that has to see larger images than others -> their height and width, in pixels.
 LARGE = {"LRASPPHead": (512, 512), "CLRNet": LANES_SIZE}
 
 #: Proposals of an RPN: with random weights each one of 1000 would pass for 13,000 classes.
@@ -102,10 +102,10 @@ def run_config(package: str, name: str, *, flex: bool) -> None:
 
 
 def prepare(model: ConfigDict, package: str) -> tuple[int, int]:
-    """Take out of a model's config what downloads, and make it fit small pictures, in place.
+    """Take out of a model's config what downloads, and make it fit small images, in place.
 
     Returns:
-        Height and width of the pictures that it takes.
+        Height and width of the images that it takes.
     """
     # Two-stage DETRs choose this many of all places on their maps, strides 8 to 64.
     queries = max([n for n in values_of(model, "num_queries") if isinstance(n, int)], default=0)
@@ -133,7 +133,7 @@ def prepare(model: ConfigDict, package: str) -> tuple[int, int]:
                 part[key]["max_per_img"] = PROPOSALS
     for part in parts_of(model):
         kind = kind_of(part)
-        # Else small pictures are padded to the size of the true ones.
+        # Else small images are padded to the size of the true ones.
         padded = kind in ("BatchFixedSizePad", "SegDataPreProcessor")
         if padded and part.get("size"):
             part["size"] = size

@@ -7,7 +7,7 @@
     python benchmarks/zoo_run.py --write               # only write docs/zoo.md anew
 
 Each config's model is built without downloads, does one loss with backward and one prediction on
-small random pictures on the CPU, in a process of its own. Results are kept as they come, so a run
+small random images on the CPU, in a process of its own. Results are kept as they come, so a run
 that was interrupted goes on where it stopped.
 """
 
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 130
         print(summarize([one for one in read_results(file) if one.config in set(chosen)]))
     if given.write:
-        from resblock_backbones.whole_files import write_whole
+        from resblock_backbones.files.whole import write_whole
 
         write_whole(PAGE, format_page(given.results).encode())
         print(PAGE.relative_to(ROOT))
@@ -105,7 +105,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def family() -> str:
     """Which of the tried combinations is installed, as a file name."""
-    from resblock_backbones.openmmlab.versions import compare_with_tried, find_packages
+    from resblock_backbones.openmmlab.versions.packages import compare_with_tried, find_packages
 
     name, _ = compare_with_tried(find_packages())
     return "maintained" if "maintained" in name else "openmmlab"

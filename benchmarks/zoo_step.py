@@ -1,4 +1,4 @@
-"""One step of a model: a loss with backward and a prediction, on small random pictures."""
+"""One step of a model: a loss with backward and a prediction, on small random images."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from mmengine.registry import MODELS
 from torch import nn
 from zoo_inputs import Inputs
 
-#: Trackers that have no loss: their detector is trained by itself, on pictures.
+#: Trackers that have no loss: their detector is trained by itself, on images.
 TRAINED_BY_PARTS = ("DeepSORT", "StrongSORT", "SORT")
 
 
 def run_model(model: ConfigDict, size: tuple[int, int], scope: str) -> nn.Module:
-    """One loss with backward and one prediction, on random pictures.
+    """One loss with backward and one prediction, on random images.
 
     Args:
         model: a model's config, without downloads.
-        size: height and width of the pictures, in pixels.
+        size: height and width of the images, in pixels.
         scope: `mmdet` or `mmseg`, imported already.
 
     Returns:
         The model, as the step left it.
 
     Raises:
-        ValueError: the loss or the gradients are not finite, or a picture has no prediction.
+        ValueError: the loss or the gradients are not finite, or an image has no prediction.
     """
     if any(kind_of(part) == "MMSyncBN" for part in parts_of(model)):
         # It asks for the group of its process when it is built.
@@ -85,17 +85,17 @@ def _batches(model: ConfigDict, inputs: Inputs, scope: str) -> tuple[Batch, Batc
     if preprocessor == "MultiBranchDataPreprocessor":
         return inputs.semi_supervised, inputs.detection
     if preprocessor == "TrackDataPreprocessor":
-        on_pictures = model.data_preprocessor.get("use_det_processor") or kind in TRAINED_BY_PARTS
+        on_images = model.data_preprocessor.get("use_det_processor") or kind in TRAINED_BY_PARTS
         return (
-            inputs.detection if on_pictures else lambda: inputs.video(batch=1),
+            inputs.detection if on_images else lambda: inputs.video(batch=1),
             lambda: inputs.video(batch=1),
         )
     proposals = "roi_head" in model and not model.get("rpn_head")
 
-    def pictures() -> dict[str, Any]:
+    def images() -> dict[str, Any]:
         return inputs.detection(proposals=proposals)
 
-    return pictures, pictures
+    return images, images
 
 
 def _train_once(model: Any, batches: tuple[Batch, Batch]) -> None:
@@ -118,14 +118,14 @@ def _train_once(model: Any, batches: tuple[Batch, Batch]) -> None:
 
 
 def _settle_norms(model: nn.Module, inputs: Any) -> None:
-    """Give batch norms the statistics of these pictures.
+    """Give batch norms the statistics of these images.
 
     A backbone that is made to be loaded keeps its norms in eval mode; with random weights its
-    activations then grow from layer to layer, and boxes end far outside the pictures.
+    activations then grow from layer to layer, and boxes end far outside the images.
     """
     while isinstance(inputs, dict):
         inputs = next(iter(inputs.values()))
-    pictures = inputs.flatten(0, 1) if inputs.ndim == 5 else inputs
+    images = inputs.flatten(0, 1) if inputs.ndim == 5 else inputs
     norms = [
         one
         for one in model.modules()
@@ -138,7 +138,7 @@ def _settle_norms(model: nn.Module, inputs: Any) -> None:
     with torch.no_grad():
         for part in list(model.modules()):
             if isinstance(getattr(part, "backbone", None), nn.Module):
-                part.backbone(pictures)
+                part.backbone(images)
     for norm, (training, momentum) in zip(norms, before, strict=True):
         norm.train(training)
         norm.momentum = momentum
@@ -151,4 +151,4 @@ def _predict_once(model: Any, batches: tuple[Batch, Batch]) -> None:
         expected = len(data["data_samples"])
         found = model(**data, mode="predict")
     if len(found) != expected:
-        raise ValueError(f"{len(found)} predictions for {expected} pictures")
+        raise ValueError(f"{len(found)} predictions for {expected} images")

@@ -16,7 +16,7 @@ FAMILIES = {
 HEAD = """# The zoos
 
 Which configs of MMDetection and MMSegmentation work here. Each model was built without downloads,
-and did one loss with backward and one prediction on two small random pictures (or a short video)
+and did one loss with backward and one prediction on two small random images (or a short video)
 on the CPU, with MMCV's operators of this package. *FlexResNet*: the same with FlexResNet in place
 of each ResNet, ResNeXt, ResNetV1c and ResNetV1d; a dash where there is none.
 

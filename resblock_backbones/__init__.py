@@ -7,10 +7,10 @@ Needs torch and torchvision alone. With MMEngine installed, importing this packa
 import importlib.util
 from typing import Any
 
-from .blocks import BottleneckResBlock, ResBlock
 from .deploy import ExportError, export, fuse, fuse_backbone
 from .layers import ConvNxN, SpatialSeparableConvNxN, conv_norm
-from .resnet import FlexResNet
+from .resnet.blocks import BottleneckResBlock, ResBlock
+from .resnet.network import FlexResNet
 from .version import __version__
 from .weights import CheckpointError, LoadReport, load_weights
 

@@ -59,13 +59,14 @@ def test_the_registry_and_unknown_layers_say_that_mmengine_is_missing():
     assert second.startswith("conv_cfg: torch has no layer 'ConvWS'")
 
 
-def test_torchvisions_models_and_features_of_pictures_need_no_more():
+def test_torchvisions_models_and_features_of_images_need_no_more():
     done = run(
         "import torch\n"
         "from resblock_backbones import FlexResNet\n"
-        "from resblock_backbones.data.picture_files import find_pictures\n"
-        "from resblock_backbones.features import extract_features, flexible_network\n"
-        "from resblock_backbones.torchvision_models import FlexResNetFPN, fcn\n"
+        "from resblock_backbones.data.image_files import find_images\n"
+        "from resblock_backbones.features import extract_features\n"
+        "from resblock_backbones.weights.choose import flexible_network\n"
+        "from resblock_backbones.adapters.torchvision import FlexResNetFPN, fcn\n"
         "backbone = FlexResNetFPN(FlexResNet(18, width=0.25), out_channels=8)\n"
         "print(list(backbone.eval()(torch.zeros(1, 3, 64, 64))))\n"
         "print(flexible_network(18)[0].feature_info.channels())\n"

@@ -1,4 +1,4 @@
-"""Top-1 and Top-5 error of classifiers on a folder of pictures, in a table.
+"""Top-1 and Top-5 error of classifiers on a folder of images, in a table.
 
 python tools/eval_imagenet.py --arch resnet18 resnet50 --data data/imagenet/val
 python tools/eval_imagenet.py --arch resnet50 --weights my.pth --data data/imagenet/val
@@ -10,14 +10,14 @@ from pathlib import Path
 
 import torch
 
-from resblock_backbones.devices import find_device
+from resblock_backbones.files.whole import write_whole
 from resblock_backbones.imagenet import Candidate, Errors, compare, error_table
-from resblock_backbones.whole_files import write_whole
+from resblock_backbones.options.devices import find_device
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        description="Top-1 and Top-5 error on a folder with one subfolder of pictures per class.",
+        description="Top-1 and Top-5 error on a folder with one subfolder of images per class.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--arch", nargs="+", required=True, help="names of torchvision or timm")
@@ -30,8 +30,8 @@ def main() -> int:
         "--data", required=True, type=Path, help="the folder, or one with val/ in it"
     )
     parser.add_argument("--preprocess", default="auto", help="another than the family's")
-    parser.add_argument("--batch-size", type=int, default=64, help="pictures at once")
-    parser.add_argument("--workers", type=int, default=2, help="processes that read pictures")
+    parser.add_argument("--batch-size", type=int, default=64, help="images at once")
+    parser.add_argument("--workers", type=int, default=2, help="processes that read images")
     parser.add_argument(
         "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="where to compute"
     )

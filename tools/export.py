@@ -10,7 +10,7 @@ import logging
 import sys
 from pathlib import Path
 
-from resblock_backbones.chosen_network import choose_network
+from resblock_backbones.commands.network import choose_network
 from resblock_backbones.deploy import export
 from resblock_backbones.deploy.formats import FORMATS
 
@@ -18,7 +18,7 @@ from resblock_backbones.deploy.formats import FORMATS
 def main() -> int:
     parser = argparse.ArgumentParser(
         description="Write a FlexResNet to a file of any batch and size, if its outputs are the "
-        "same. The backbone alone: necks, heads and the preparation of pictures are not in it.",
+        "same. The backbone alone: necks, heads and the preparation of images are not in it.",
     )
     parser.add_argument("config", nargs="?", help="a config file; its backbone is taken")
     parser.add_argument("--depth", type=int, help="of the network, in place of a config")

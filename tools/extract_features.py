@@ -1,4 +1,4 @@
-"""Multi-scale features of pictures, as `.npz` or `.safetensors`.
+"""Multi-scale features of images, as `.npz` or `.safetensors`.
 
 python tools/extract_features.py photos/ '*.png' --weights torchvision://resnet50 --out features
 python tools/extract_features.py photo.jpg --config CONFIG --checkpoint epoch_12.pth --out features
@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 
-from resblock_backbones.chosen_network import parse_options as parse_network_options
-from resblock_backbones.command_line import missing_packages, parse_options
-from resblock_backbones.data.picture_files import find_pictures
-from resblock_backbones.devices import find_device
-from resblock_backbones.features import extract_features, flexible_network
+from resblock_backbones.commands.command_line import missing_packages, parse_options
+from resblock_backbones.commands.network import parse_options as parse_network_options
+from resblock_backbones.data.image_files import find_images
+from resblock_backbones.features import extract_features
+from resblock_backbones.options.devices import find_device
+from resblock_backbones.weights.choose import flexible_network
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
@@ -24,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="extract_features.py",
         description="Write the maps of a backbone's stages, with shapes and strides, to one file "
-        "for each picture. Pictures of one size share a batch; nothing is padded.",
+        "for each image. Images of one size share a batch; nothing is padded.",
     )
     parser.add_argument(
         "images", nargs="+", metavar="IMAGES", help="files, folders, or patterns with stars"
@@ -48,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--format", choices=["npz", "safetensors"], default="npz", help="[npz]")
     parser.add_argument("--dtype", choices=list(DTYPES), default="float32", help="[float32]")
     parser.add_argument("--show", action="store_true", help="draw them too, as .png beside")
-    parser.add_argument("--batch-size", type=int, default=8, help="pictures at once [8]")
+    parser.add_argument("--batch-size", type=int, default=8, help="images at once [8]")
     parser.add_argument("--device", help="where to compute [cuda, or cpu]")
     there = parser.add_mutually_exclusive_group()
     there.add_argument("--force", action="store_true", help="replace files that are there")
@@ -57,14 +58,14 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         device = find_device(given.device)
-        pictures = find_pictures(given.images)
+        images = find_images(given.images)
         net, pixels, notes = _network(given)
         for note in notes:
             print(note, file=sys.stderr)
         done = extract_features(
             net,
             pixels,
-            pictures,
+            images,
             given.out,
             file_format=given.format,
             dtype=DTYPES[given.dtype],
@@ -102,7 +103,7 @@ def _network(given: argparse.Namespace) -> tuple[Any, Any, list[str]]:
     missing = missing_packages()
     if missing:
         raise ValueError(f"--config: {missing}")
-    from resblock_backbones.openmmlab.backbone_of_config import network_of_config
+    from resblock_backbones.openmmlab.models.backbone_of_config import network_of_config
 
     options = parse_options(given.cfg_options) if given.cfg_options else None
     return network_of_config(given.config, given.checkpoint, options)

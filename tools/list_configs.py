@@ -2,7 +2,7 @@
 
 import sys
 
-from resblock_backbones.command_line import list_configs_command
+from resblock_backbones.commands.command_line import list_configs_command
 
 if __name__ == "__main__":
     sys.exit(list_configs_command())

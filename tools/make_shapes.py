@@ -10,14 +10,14 @@ from resblock_backbones.data.shapes import ShapesInfo, make_shapes
 def main() -> int:
     default = ShapesInfo()
     parser = argparse.ArgumentParser(
-        description="Make the shapes data set: pictures, COCO boxes and masks, label maps.",
+        description="Make the shapes data set: images, COCO boxes and masks, label maps.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--out", default="data/shapes", help="the folder to make it in")
-    parser.add_argument("--train", type=int, default=default.train, help="training pictures")
-    parser.add_argument("--val", type=int, default=default.val, help="validation pictures")
+    parser.add_argument("--train", type=int, default=default.train, help="training images")
+    parser.add_argument("--val", type=int, default=default.val, help="validation images")
     parser.add_argument("--size", type=int, default=default.size, help="side, in pixels")
-    parser.add_argument("--seed", type=int, default=default.seed, help="for other pictures")
+    parser.add_argument("--seed", type=int, default=default.seed, help="for other images")
     parser.add_argument("--force", action="store_true", help="replace one with other settings")
     arguments = parser.parse_args()
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from resblock_backbones.command_line import test_command
+from resblock_backbones.commands.command_line import test_command
 
 if __name__ == "__main__":
     sys.exit(test_command())

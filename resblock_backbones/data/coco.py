@@ -40,7 +40,7 @@ def annotation(
     Args:
         mask: shape (H, W), at least one pixel set.
         annotation_id: unique within the file, from 1.
-        image_id: the picture it is in.
+        image_id: the image it is in.
         category_id: its class.
 
     Returns:
@@ -76,7 +76,7 @@ def document(
 ) -> dict[str, Any]:
     """The whole file; category ids count from 1 in the order of ``classes``."""
     return {
-        # No date: the same pictures have to give the same file.
+        # No date: the same images have to give the same file.
         "info": {"description": description, "version": "1.0"},
         "licenses": [{"id": 1, "name": "Apache-2.0"}],
         "categories": [

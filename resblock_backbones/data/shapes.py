@@ -2,7 +2,7 @@
 
 ::
 
-    <out>/train/000001.png                pictures, RGB
+    <out>/train/000001.png                images, RGB
     <out>/val/000001.png
     <out>/annotations/instances_train.json    COCO: boxes and masks of what is visible
     <out>/annotations/instances_val.json
@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..console.progress import Progress
 from . import coco
-from .drawing import FORMS, Picture, draw_picture
-from .progress import Progress
+from .shapes_drawing import FORMS, Scene, draw_image
 
 CLASSES: tuple[str, ...] = tuple(FORMS)
 #: RGB, one colour a class; for drawings and label maps, never the colour of the object itself.
@@ -43,7 +43,7 @@ SEMANTIC_CLASSES: tuple[str, ...] = ("background", *CLASSES)
 SEMANTIC_PALETTE: tuple[tuple[int, int, int], ...] = ((40, 40, 40), *PALETTE)
 
 INFO_FILE = "info.json"
-#: Raised whenever the same settings would give other pictures or other files.
+#: Raised whenever the same settings would give other images or other files.
 VERSION = 1
 SMALLEST_SIZE = 64
 
@@ -53,10 +53,10 @@ class ShapesInfo:
     """The settings of a data set; the same settings give the same bytes.
 
     Attributes:
-        train: number of training pictures.
-        val: number of validation pictures.
-        size: side of the square pictures, in pixels.
-        seed: what the pictures are drawn from. More pictures of a seed begin with the same ones.
+        train: number of training images.
+        val: number of validation images.
+        size: side of the square images, in pixels.
+        seed: what the images are drawn from. More images of a seed begin with the same ones.
         classes: names in the order of the category ids, which count from 1.
         version: of the generator.
     """
@@ -78,7 +78,7 @@ class ShapesInfo:
 
     def __str__(self) -> str:
         return (
-            f"{self.train} train and {self.val} val pictures of {self.size}x{self.size}, "
+            f"{self.train} train and {self.val} val images of {self.size}x{self.size}, "
             f"seed {self.seed}, generator version {self.version}"
         )
 
@@ -106,10 +106,10 @@ def make_shapes(
 
     Args:
         out: the folder. It may be missing, or empty, or hold the same data set already.
-        train: number of training pictures.
-        val: number of validation pictures.
-        size: side of the square pictures, in pixels. Objects grow with it.
-        seed: what the pictures are drawn from.
+        train: number of training images.
+        val: number of validation images.
+        size: side of the square images, in pixels. Objects grow with it.
+        seed: what the images are drawn from.
         force: replace a data set that was made here with other settings.
         progress: show progress on stderr.
 
@@ -211,7 +211,7 @@ def _put_in_place(made: Path, folder: Path) -> None:
 
 def _write_all(folder: Path, info: ShapesInfo, *, progress: bool) -> None:
     (folder / "annotations").mkdir()
-    with Progress(total=info.train + info.val, title="pictures", show=progress) as shown:
+    with Progress(total=info.train + info.val, title="images", show=progress) as shown:
         for split, count in (("train", info.train), ("val", info.val)):
             _write_split(folder, split, count, info, shown)
     _write_json(folder / INFO_FILE, {"name": "shapes", **asdict(info)}, indent=2)
@@ -223,20 +223,20 @@ def _write_split(folder: Path, split: str, count: int, info: ShapesInfo, shown: 
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number in range(1, count + 1):
-        # Its own stream for each picture, so that the number of pictures changes none of them.
+        # Its own stream for each image, so that the number of images changes none of them.
         stream = [info.seed, ("train", "val").index(split), number]
-        picture = draw_picture(np.random.default_rng(stream), info.size)
+        image = draw_image(np.random.default_rng(stream), info.size)
         name = _file_name(number)
         # Noise hardly compresses: more effort costs time and saves no space.
-        Image.fromarray(picture.pixels).save(folder / split / name, compress_level=1)
-        _label_map(picture).save(folder / "labels" / split / name)
+        Image.fromarray(image.pixels).save(folder / split / name, compress_level=1)
+        _label_map(image).save(folder / "labels" / split / name)
         images.append(
             {"id": number, "file_name": name, "width": info.size, "height": info.size, "license": 1}
         )
-        for index, label in enumerate(picture.labels):
+        for index, label in enumerate(image.labels):
             annotations.append(
                 coco.annotation(
-                    picture.owner == index,
+                    image.owner == index,
                     annotation_id=len(annotations) + 1,
                     image_id=number,
                     category_id=label + 1,
@@ -254,11 +254,11 @@ def _write_split(folder: Path, split: str, count: int, info: ShapesInfo, shown: 
     )
 
 
-def _label_map(picture: Picture) -> Image.Image:
-    """The class seen at each pixel as an indexed picture, 0 for the background."""
+def _label_map(scene: Scene) -> Image.Image:
+    """The class seen at each pixel as an indexed image, 0 for the background."""
     # The index -1 of the background takes the last entry.
-    values = np.array([label + 1 for label in picture.labels] + [0], dtype=np.uint8)
-    image = Image.fromarray(values[picture.owner])
+    values = np.array([label + 1 for label in scene.labels] + [0], dtype=np.uint8)
+    image = Image.fromarray(values[scene.owner])
     image.putpalette([level for colour in SEMANTIC_PALETTE for level in colour])
     return image
 

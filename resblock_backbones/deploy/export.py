@@ -11,10 +11,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..options import check_bool, check_choice, check_int
-from ..resnet import FlexResNet
+from ..files.whole import write_whole
+from ..options.checks import check_bool, check_choice, check_int
+from ..resnet.network import FlexResNet
 from ..version import __version__
-from ..whole_files import write_whole
 from .deformable import make_exportable
 from .errors import ExportError
 from .formats import FORMATS, Facts, Run, quiet
@@ -26,10 +26,10 @@ TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 1e-2, tor
 
 @dataclass(frozen=True)
 class Checked:
-    """How the file's outputs for one picture compare with the network's.
+    """How the file's outputs for one image compare with the network's.
 
     Attributes:
-        shape: of the picture, ``(N, C, H, W)``.
+        shape: of the image, ``(N, C, H, W)``.
         differences: of each output the largest difference, as a part of its largest value.
     """
 
@@ -45,7 +45,7 @@ class Exported:
         path: the file.
         size: of the file, in bytes.
         facts: names, channels and strides, which the file tells too.
-        checked: one entry for each picture.
+        checked: one entry for each image.
     """
 
     path: Path
@@ -55,7 +55,7 @@ class Exported:
 
     def __str__(self) -> str:
         lines = [
-            f"| picture | {' | '.join(self.facts.outputs)} |",
+            f"| image | {' | '.join(self.facts.outputs)} |",
             f"|---|{'---:|' * len(self.facts.outputs)}",
         ]
         for row in self.checked:
@@ -76,7 +76,7 @@ def export(
 ) -> Exported:
     """Write a backbone to a file that takes any batch and size, if its outputs are the same.
 
-    The file is read again and run on pictures of several sizes, odd ones too, and batches; where
+    The file is read again and run on images of several sizes, odd ones too, and batches; where
     an output differs from the network's there is an error and no file. MMCV's deformable
     convolutions are written as torchvision's operator: to load them from TorchScript or pt2 import
     torchvision first.
@@ -123,15 +123,15 @@ def export(
     folds = check_bool("fused", fused) and backbone is net
     ready = make_exportable(fuse(expected) if folds else copy.deepcopy(expected))
     facts = _facts(backbone)
-    pictures = _pictures(expected, facts)
+    images = _images(expected, facts)
     with torch.no_grad(), quiet():
         progress(f"writing {to}")
-        data = _write(ready, next(pictures), facts, to, opset)
+        data = _write(ready, next(images), facts, to, opset)
         run = _read(data, to)
         checked = []
-        for picture in pictures:
-            progress(f"comparing {'x'.join(map(str, picture.shape))}")
-            checked.append(_compare(run, expected, picture, facts, to))
+        for image in images:
+            progress(f"comparing {'x'.join(map(str, image.shape))}")
+            checked.append(_compare(run, expected, image, facts, to))
     write_whole(target, data)
     return Exported(target, len(data), facts, tuple(checked))
 
@@ -163,8 +163,8 @@ def _in_channels(backbone: FlexResNet) -> int:
     )
 
 
-def _pictures(net: nn.Module, facts: Facts) -> Iterator[Tensor]:
-    """Pictures to write and to compare with: first one to trace, then sizes that differ from it."""
+def _images(net: nn.Module, facts: Facts) -> Iterator[Tensor]:
+    """Images to write and to compare with: first one to trace, then sizes that differ from it."""
     dtype = next(net.parameters()).dtype
     if isinstance(net, FusedBackbone) and dtype != torch.float64:
         dtype = torch.float32  # it converts by itself
@@ -177,8 +177,8 @@ def _pictures(net: nn.Module, facts: Facts) -> Iterator[Tensor]:
         (3, 3 * stride + 1, 2 * stride + 9),
         (2, 4 * stride - 1, 4 * stride - 14),
     ):
-        picture = torch.randn(batch, facts.in_channels, height, width, generator=generator)
-        yield picture.to(dtype)
+        image = torch.randn(batch, facts.in_channels, height, width, generator=generator)
+        yield image.to(dtype)
 
 
 def _write(net: nn.Module, example: Tensor, facts: Facts, to: str, opset: int | None) -> bytes:
@@ -197,31 +197,31 @@ def _read(data: bytes, to: str) -> Run:
         raise ExportError(f"to='{to}': what was written cannot be read: {_line(error)}") from error
 
 
-def _compare(run: Run, net: nn.Module, picture: Tensor, facts: Facts, to: str) -> Checked:
-    shape = "x".join(map(str, picture.shape))
-    wanted = net(picture)
+def _compare(run: Run, net: nn.Module, image: Tensor, facts: Facts, to: str) -> Checked:
+    shape = "x".join(map(str, image.shape))
+    wanted = net(image)
     try:
-        outputs = run(picture)
+        outputs = run(image)
     except Exception as error:
-        raise ExportError(f"to='{to}': fails for a picture of {shape}: {_line(error)}") from error
+        raise ExportError(f"to='{to}': fails for an image of {shape}: {_line(error)}") from error
     tolerance = TOLERANCES[next(net.parameters()).dtype]
     differences = []
     for name, ours, theirs in zip(facts.outputs, outputs, wanted, strict=True):
         if ours.shape != theirs.shape or ours.dtype != theirs.dtype:
             raise ExportError(
-                f"to='{to}': {name} of a picture of {shape} is {tuple(ours.shape)}, {ours.dtype}, "
+                f"to='{to}': {name} of an image of {shape} is {tuple(ours.shape)}, {ours.dtype}, "
                 f"the network's {tuple(theirs.shape)}, {theirs.dtype}; nothing was written"
             )
         size = theirs.abs().max().clamp(min=torch.finfo(theirs.dtype).tiny)
         difference = float((ours - theirs).abs().max() / size)
         if not difference <= tolerance:  # nor where it is no number
             raise ExportError(
-                f"to='{to}': {name} of a picture of {shape} differs from the network's by "
+                f"to='{to}': {name} of an image of {shape} differs from the network's by "
                 f"{difference:.1e} of its largest value, more than {tolerance:.0e}; nothing was "
                 "written"
             )
         differences.append(difference)
-    return Checked(tuple(picture.shape), tuple(differences))
+    return Checked(tuple(image.shape), tuple(differences))
 
 
 def _line(error: Exception, limit: int = 300) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .errors import ExportError
 
-#: Takes a picture, gives the maps.
+#: Takes an image, gives the maps.
 Run = Callable[[Tensor], Sequence[Tensor]]
 
 #: The file inside a ``.pt`` or ``.pt2`` that holds :class:`Facts`.

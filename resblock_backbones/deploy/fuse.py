@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torchvision.models._utils import IntermediateLayerGetter
 
-from ..layers.fold import Terms, fold
-from ..layers.foldable import is_foldable, is_plain_conv, is_plain_sequence
-from ..layers.folding import PACKED
-from ..layers.packed_weight import PackedWeight
-from ..residual_unit import ResidualUnit
-from ..resnet import FlexResNet
+from ..layers.folding.fold import Terms, fold
+from ..layers.folding.foldable import is_foldable, is_plain_conv, is_plain_sequence
+from ..layers.folding.one_conv import PACKED
+from ..layers.folding.packed_weight import PackedWeight
+from ..resnet.network import FlexResNet
+from ..resnet.residual_unit import ResidualUnit
 
 Model = TypeVar("Model", bound=nn.Module)
 

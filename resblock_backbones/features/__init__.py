@@ -1,9 +1,8 @@
-"""Multi-scale features of picture files, kept on disk."""
+"""Multi-scale features of image files, kept on disk."""
 
+from ..weights.pixels import IMAGENET, Pixels, pixels_of
 from .extract import Extraction, extract_features
 from .feature_files import Features, read_features, write_features
-from .network import flexible_network
-from .pixels import IMAGENET, Pixels, pixels_of
 
 __all__ = [
     "IMAGENET",
@@ -11,7 +10,6 @@ __all__ = [
     "Features",
     "Pixels",
     "extract_features",
-    "flexible_network",
     "pixels_of",
     "read_features",
     "write_features",

@@ -1,4 +1,4 @@
-"""The maps of a picture as pictures: the strongest channels of each stage, and their mean."""
+"""The maps of an image as images: the strongest channels of each stage, and their mean."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from ..whole_files import write_whole
+from ..files.whole import write_whole
 from .feature_files import Features
 
 MARGIN, LINE = 8, 18
@@ -19,25 +19,25 @@ RAMP = np.array([(10, 10, 50), (110, 25, 120), (230, 90, 50), (255, 245, 170)], 
 
 
 def draw_features(
-    features: Features, picture: Image.Image, file: Path, *, channels: int = 6, side: int = 160
+    features: Features, image: Image.Image, file: Path, *, channels: int = 6, side: int = 160
 ) -> None:
-    """Write a PNG with one row per map: the mean of its strongest channels over the picture, then
+    """Write a PNG with one row per map: the mean of its strongest channels over the image, then
     these channels one by one.
 
     The strongest channels are those of the largest mean. Each cell is scaled by itself, from its
     smallest value to its largest.
 
     Args:
-        features: of the picture.
-        picture: as the network saw it.
+        features: of the image.
+        image: as the network saw it.
         file: to write.
         channels: how many of each map.
         side: longer side of a cell, in pixels.
     """
-    factor = side / max(picture.size)
-    cell = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    factor = side / max(image.size)
+    cell = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     # In grey, so that all colours are the map's.
-    small = picture.convert("L").resize(cell, Image.Resampling.LANCZOS).convert("RGB")
+    small = image.convert("L").resize(cell, Image.Resampling.LANCZOS).convert("RGB")
     step = (cell[0] + MARGIN, cell[1] + 2 * LINE + MARGIN)
     size = ((channels + 1) * step[0] + MARGIN, len(features.maps) * step[1] + MARGIN)
     canvas = Image.new("RGB", size, PAPER)

@@ -1,4 +1,4 @@
-"""Features of many pictures, in batches."""
+"""Features of many images, in batches."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import functional as F
 
-from ..data.picture_files import (
-    PictureFile,
-    PictureFileError,
+from ..console.progress import Progress
+from ..data.errors import ImageError
+from ..data.image_files import (
+    ImageFile,
     batches_by_size,
-    read_picture,
+    read_image,
     tell_broken,
 )
-from ..data.progress import Progress
-from ..options import check_choice, check_int
+from ..options.checks import check_choice, check_int
+from ..weights.pixels import Pixels
 from .drawing import draw_features
 from .feature_files import Features, Format, need_safetensors, write_features
-from .pixels import Pixels
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Extraction:
 def extract_features(
     net: nn.Module,
     pixels: Pixels,
-    pictures: Sequence[PictureFile],
+    images: Sequence[ImageFile],
     out: Path,
     *,
     file_format: Format = "npz",
@@ -59,27 +59,27 @@ def extract_features(
     existing: str = "refuse",
     progress: bool = True,
 ) -> Extraction:
-    """Write the maps of every picture to a file of its own under ``out``.
+    """Write the maps of every image to a file of its own under ``out``.
 
-    Pictures of one size share a batch; nothing is padded, so that the maps are those of the picture
-    alone. A picture that cannot be read stops nothing: the others are done first.
+    Images of one size share a batch; nothing is padded, so that the maps are those of the image
+    alone. An image that cannot be read stops nothing: the others are done first.
 
     Args:
         net: the backbone, ``(N, 3, H, W)`` to a tuple of ``(N, C, H / stride, W / stride)``.
-        pixels: what it expects of a picture.
-        pictures: whose features are wanted.
+        pixels: what it expects of an image.
+        images: whose features are wanted.
         out: the folder.
         file_format: ``'npz'`` or ``'safetensors'``.
         dtype: of the numbers in the files: ``torch.float32`` or ``torch.float16``.
-        size: the shorter side of the pictures is resized to it first; None leaves them as they are.
-        batch_size: pictures at once, at most.
+        size: the shorter side of the images is resized to it first; None leaves them as they are.
+        batch_size: images at once, at most.
         device: where to compute.
-        show: also draw the maps of each picture, as ``.png`` beside its features.
+        show: also draw the maps of each image, as ``.png`` beside its features.
         existing: of files that are there already: ``'refuse'``, ``'replace'`` or ``'keep'``.
         progress: whether to show progress on stderr.
 
     Raises:
-        PictureFileError: files are there already, or pictures could not be read.
+        ImageError: files are there already, or images could not be read.
         ValueError: an argument is wrong, or the network gives no tuple of maps.
     """
     check_choice("existing", existing, ["refuse", "replace", "keep"])
@@ -89,14 +89,14 @@ def extract_features(
         check_int("size", size)
     if file_format == "safetensors":
         need_safetensors()
-    targets = {one: out / one.name.with_name(f"{one.name.name}.{file_format}") for one in pictures}
+    targets = {one: out / one.name.with_name(f"{one.name.name}.{file_format}") for one in images}
     there = [one for one, file in targets.items() if file.exists()]
     if there and existing == "refuse":
-        raise PictureFileError(
+        raise ImageError(
             f"{targets[there[0]]}: is there already ({len(there)} of {len(targets)} files are); "
             "--force replaces them, --keep goes on with the others"
         )
-    wanted = [one for one in pictures if existing != "keep" or one not in there]
+    wanted = [one for one in images if existing != "keep" or one not in there]
     net.to(device).eval()
     extractor = _Extractor(net, pixels, size, torch.device(device), dtype)
     broken: dict[Path, str] = {}
@@ -104,27 +104,27 @@ def extract_features(
     written = 0
     with (
         ThreadPoolExecutor(max_workers=4) as pool,
-        Progress(total=sum(map(len, batches)), title="pictures", show=progress) as bar,
+        Progress(total=sum(map(len, batches)), title="images", show=progress) as bar,
     ):
         for batch in batches:
             read = list(pool.map(_read, batch))
-            for picture, one in zip(batch, read, strict=True):
-                if isinstance(one, PictureFileError):
-                    broken[picture.path] = str(one)
+            for image, one in zip(batch, read, strict=True):
+                if isinstance(one, ImageError):
+                    broken[image.path] = str(one)
                     bar.step()
             whole = [
-                (picture, one)
-                for picture, one in zip(batch, read, strict=True)
+                (image, one)
+                for image, one in zip(batch, read, strict=True)
                 if isinstance(one, Image.Image)
             ]
-            for picture, features, seen in extractor.run(whole):
-                write_features(targets[picture], features)
+            for image, features, seen in extractor.run(whole):
+                write_features(targets[image], features)
                 if show:
-                    draw_features(features, seen, targets[picture].with_suffix(".png"))
+                    draw_features(features, seen, targets[image].with_suffix(".png"))
                 written += 1
                 bar.step()
-    tell_broken(broken, len(pictures))
-    return Extraction(written, len(pictures) - written, extractor.strides, extractor.channels)
+    tell_broken(broken, len(images))
+    return Extraction(written, len(images) - written, extractor.strides, extractor.channels)
 
 
 class _Extractor:
@@ -145,22 +145,22 @@ class _Extractor:
 
     @torch.inference_mode()
     def run(
-        self, pictures: Sequence[tuple[PictureFile, Image.Image]]
-    ) -> list[tuple[PictureFile, Features, Image.Image]]:
-        """The features of pictures of one size, with the pictures as the network saw them."""
-        if not pictures:
+        self, images: Sequence[tuple[ImageFile, Image.Image]]
+    ) -> list[tuple[ImageFile, Features, Image.Image]]:
+        """The features of images of one size, with the images as the network saw them."""
+        if not images:
             return []
-        seen = [one if self.size is None else F.resize(one, self.size) for _, one in pictures]
+        seen = [one if self.size is None else F.resize(one, self.size) for _, one in images]
         x = torch.stack([self.pixels(one) for one in seen]).to(self.device)
         named = self._named(self.net(x), x)
         done = []
-        for index, (picture, _) in enumerate(pictures):
+        for index, (image, _) in enumerate(images):
             maps = {name: one[index].to("cpu", self.dtype) for name, one in named.items()}
             height, width = x.shape[-2:]
             features = Features(
-                maps, tuple(self.strides.values()), str(picture.path), (height, width)
+                maps, tuple(self.strides.values()), str(image.path), (height, width)
             )
-            done.append((picture, features, seen[index]))
+            done.append((image, features, seen[index]))
         return done
 
     def _named(self, outputs: Any, x: Tensor) -> dict[str, Tensor]:
@@ -187,8 +187,8 @@ class _Extractor:
         return named
 
 
-def _read(picture: PictureFile) -> Image.Image | PictureFileError:
+def _read(image: ImageFile) -> Image.Image | ImageError:
     try:
-        return read_picture(picture.path)
-    except PictureFileError as error:
+        return read_image(image.path)
+    except ImageError as error:
         return error

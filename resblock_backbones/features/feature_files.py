@@ -1,4 +1,4 @@
-"""Features of one picture in one file, `.npz` or `.safetensors`, with shapes and strides."""
+"""Features of one image in one file, `.npz` or `.safetensors`, with shapes and strides."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..whole_files import whole_file, write_whole
+from ..files.whole import whole_file, write_whole
 
 Format = Literal["npz", "safetensors"]
 
 
 @dataclass(frozen=True)
 class Features:
-    """Multi-scale features of one picture.
+    """Multi-scale features of one image.
 
     Attributes:
         maps: by name (``layer1``, ...), each ``(C, H, W)``.
         strides: of each map, in the same order.
-        picture: the picture's file.
-        picture_size: its height and width as the network saw it.
+        image: the image's file.
+        image_size: its height and width as the network saw it.
     """
 
     maps: Mapping[str, Tensor]
     strides: tuple[int, ...]
-    picture: str
-    picture_size: tuple[int, int]
+    image: str
+    image_size: tuple[int, int]
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -43,7 +43,7 @@ def write_features(file: Path, features: Features) -> None:
     """Write a whole file; its suffix says how.
 
     In ``.npz`` every map is an array under its name, beside ``strides`` (K), ``shapes`` (K, 3),
-    ``picture_size`` (2) and ``picture``. In ``.safetensors`` every map is a tensor, and the rest is
+    ``image_size`` (2) and ``image``. In ``.safetensors`` every map is a tensor, and the rest is
     in the metadata as JSON.
 
     Raises:
@@ -56,14 +56,14 @@ def write_features(file: Path, features: Features) -> None:
         ...     file = Path(folder, "cat.npz")
         ...     write_features(file, Features(maps, (4,), "cat.jpg", (8, 12)))
         ...     read = read_features(file)
-        >>> read.shapes, read.strides, read.picture, read.picture_size
+        >>> read.shapes, read.strides, read.image, read.image_size
         (((8, 2, 3),), (4,), 'cat.jpg', (8, 12))
     """
     beside = {
         "strides": features.strides,
         "shapes": features.shapes,
-        "picture_size": features.picture_size,
-        "picture": features.picture,
+        "image_size": features.image_size,
+        "image": features.image,
     }
     if file.suffix == ".safetensors":
         metadata = {name: json.dumps(value) for name, value in beside.items()}
@@ -93,12 +93,12 @@ def read_features(file: Path) -> Features:
             told = {name: opened[name].tolist() for name in BESIDE if name in opened}
             maps = {name: torch.from_numpy(opened[name]) for name in opened if name not in BESIDE}
     if told.keys() != set(BESIDE):
-        raise ValueError(f"{file}: holds no features of a picture")
+        raise ValueError(f"{file}: holds no features of an image")
     return Features(
         maps=dict(sorted(maps.items())),
         strides=tuple(told["strides"]),
-        picture=told["picture"],
-        picture_size=(told["picture_size"][0], told["picture_size"][1]),
+        image=told["image"],
+        image_size=(told["image_size"][0], told["image_size"][1]),
     )
 
 
@@ -118,4 +118,4 @@ def need_safetensors() -> Any:
     return safetensors.torch
 
 
-BESIDE = ("strides", "shapes", "picture_size", "picture")
+BESIDE = ("strides", "shapes", "image_size", "image")

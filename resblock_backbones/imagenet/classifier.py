@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..resnet import FlexResNet
+from ..resnet.network import FlexResNet
 from ..weights import Backbone, CheckpointError, find_backbone, open_source
 from ..weights.network import build_network
-from ..weights.sources import Source
+from ..weights.reading.sources import Source
 
 
 class ImageClassifier(nn.Module):

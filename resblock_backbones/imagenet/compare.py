@@ -1,4 +1,4 @@
-"""Several classifiers on the same pictures, each with its own preprocessing."""
+"""Several classifiers on the same images, each with its own preprocessing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..weights import Backbone, CheckpointError, find_backbone, open_source
-from ..weights.infer import describe, infer_options
+from ..weights.inferring.options import describe, infer_options
 from .classifier import build_classifier
 from .evaluate import Errors, evaluate, open_folder
 from .preprocessing import Preprocessing, preprocessing_of
@@ -41,11 +41,11 @@ def compare(
     progress: bool = True,
     on_row: Callable[[Errors], None] = lambda row: None,
 ) -> list[Errors]:
-    """Errors of each candidate on all pictures of a folder.
+    """Errors of each candidate on all images of a folder.
 
     Args:
         candidates: what to compare; all are opened and checked before the first is evaluated.
-        folder: of pictures, as of ``evaluate``.
+        folder: of images, as of ``evaluate``.
         preprocess: as of ``preprocessing_of``.
         batch_size, workers, device, progress: as of ``evaluate``.
         on_row: called with each result as soon as it is there.
@@ -135,7 +135,7 @@ def _unseen(architecture: str) -> dict[str, Any]:
     try:
         import timm
 
-        from ..weights.timm_source import architecture_options
+        from ..weights.reading.timm_source import architecture_options
     except ImportError:
         return {}
     return architecture_options(architecture) if timm.is_model(architecture) else {}

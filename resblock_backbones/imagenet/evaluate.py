@@ -1,4 +1,4 @@
-"""Top-1 and Top-5 error on a folder of pictures with one subfolder per class."""
+"""Top-1 and Top-5 error on a folder of images with one subfolder per class."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 
-from ..data.progress import Progress
+from ..console.progress import Progress
+from ..data.errors import DatasetError
 from .preprocessing import Transform
 
 
-class FolderError(ValueError):
-    """A folder of pictures is not there, or is not what the classifier needs."""
+class FolderError(DatasetError):
+    """A folder of images is not there, or is not what the classifier needs."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,15 @@ class Errors:
 
     Attributes:
         name: of the classifier.
-        top1: pictures whose first guess is wrong.
-        top5: pictures whose first five guesses are all wrong.
-        pictures: how many there were.
+        top1: images whose first guess is wrong.
+        top5: images whose first five guesses are all wrong.
+        images: how many there were.
     """
 
     name: str
     top1: float
     top5: float
-    pictures: int
+    images: int
 
 
 def evaluate(
@@ -50,26 +51,26 @@ def evaluate(
     device: str | torch.device = "cpu",
     progress: bool = True,
 ) -> Errors:
-    """Errors of a classifier on all pictures of a folder.
+    """Errors of a classifier on all images of a folder.
 
     Args:
         name: of the classifier.
         classifier: ``(N, 3, H, W)`` to ``(N, classes)``.
         folder: has one subfolder per class, in the order of the classes; one may be empty. A
             folder with a ``val`` folder in it stands for that.
-        transform: from a picture to ``(3, H, W)``.
+        transform: from an image to ``(3, H, W)``.
         classes: how many the classifier knows.
-        batch_size: pictures at once.
-        workers: processes that read pictures.
+        batch_size: images at once.
+        workers: processes that read images.
         device: where to compute.
         progress: whether to show progress on stderr.
 
     Raises:
-        FolderError: the folder is not there, has another number of classes, or no pictures; or a
-            picture cannot be read.
+        FolderError: the folder is not there, has another number of classes, or no images; or an
+            image cannot be read.
     """
-    pictures = open_folder(folder, transform, classes)
-    loader = DataLoader(pictures, batch_size, num_workers=workers)
+    images = open_folder(folder, transform, classes)
+    loader = DataLoader(images, batch_size, num_workers=workers)
     parameter = next(classifier.parameters())
     classifier = classifier.to(device).eval()
     wrong1 = wrong5 = 0
@@ -81,31 +82,31 @@ def evaluate(
             wrong1 += int((~right[:, 0]).sum())
             wrong5 += int((~right.any(1)).sum())
             bar.step()
-    count = len(pictures)
+    count = len(images)
     return Errors(name, 100 * wrong1 / count, 100 * wrong5 / count, count)
 
 
 def open_folder(folder: Path, transform: Transform | None, classes: int) -> ImageFolder:
-    """The pictures of a folder with one subfolder per class.
+    """The images of a folder with one subfolder per class.
 
     Raises:
-        FolderError: it is not there, has another number of classes, or no pictures.
+        FolderError: it is not there, has another number of classes, or no images.
     """
     folder = folder / "val" if (folder / "val").is_dir() else folder
     if not folder.is_dir():
         raise FolderError(f"{folder}: there is no such folder")
     try:
-        pictures = ImageFolder(str(folder), transform, loader=_read, allow_empty=True)
+        images = ImageFolder(str(folder), transform, loader=_read, allow_empty=True)
     except FileNotFoundError as error:
         raise FolderError(f"{folder}: has no subfolders, one per class") from error
-    if len(pictures.classes) != classes:
+    if len(images.classes) != classes:
         raise FolderError(
-            f"{folder}: has {len(pictures.classes)} subfolders, the weights know {classes} "
+            f"{folder}: has {len(images.classes)} subfolders, the weights know {classes} "
             "classes; give one subfolder per class, empty ones too"
         )
-    if not pictures:
-        raise FolderError(f"{folder}: holds no pictures")
-    return pictures
+    if not images:
+        raise FolderError(f"{folder}: holds no images")
+    return images
 
 
 def error_table(rows: Iterable[Errors]) -> str:
@@ -132,7 +133,7 @@ def _batches(loader: DataLoader) -> Iterator[tuple[Tensor, Tensor]]:
 
 def _read(path: str) -> Any:
     try:
-        with Image.open(path) as picture:
-            return picture.convert("RGB")
+        with Image.open(path) as image:
+            return image.convert("RGB")
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise FolderError(f"{path}: is no picture, or a broken one ({error})") from error
+        raise FolderError(f"{path}: is no image, or a broken one ({error})") from error

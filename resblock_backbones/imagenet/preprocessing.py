@@ -1,4 +1,4 @@
-"""What each family does to a picture before it asks its network."""
+"""What each family does to an image before it asks its network."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 from torchvision import transforms
-from torchvision.models import get_model_weights
 from torchvision.transforms import functional as F
 
-from ..options import check_choice
+from ..options.checks import check_choice
 from ..weights import Backbone
-from ..weights.timm_source import timm_transform
+from ..weights.pixels import (
+    CAFFE_MEAN,
+    CAFFE_RESNEXT_STD,
+    MEAN,
+    STD,
+    family_preprocessing,
+    torchvision_transform,
+)
+from ..weights.reading.timm_source import timm_transform
 
 Transform = Callable[[Any], Tensor]
 Preprocessing = Literal["auto", "torchvision", "mmpretrain", "caffe", "resnext-caffe"]
 
-# Of ImageNet's pixels between 0 and 1, RGB.
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-# Caffe's, between 0 and 255, BGR; MSRA's ResNets are not scaled, Detectron's ResNeXt is.
-CAFFE_MEAN = (103.53, 116.28, 123.675)
-CAFFE_RESNEXT_STD = (57.375, 57.12, 58.395)
-
 
 def preprocessing_of(name: str, backbone: Backbone, chosen: Preprocessing = "auto") -> Transform:
-    """The transform from a picture to ``(3, H, W)`` that weights expect.
+    """The transform from an image to ``(3, H, W)`` that weights expect.
 
     Args:
         name: of the source. ``torchvision://`` and ``timm://`` and ``hf-hub:`` names bring their
@@ -59,28 +60,13 @@ def preprocessing_of(name: str, backbone: Backbone, chosen: Preprocessing = "aut
     )
 
 
-def torchvision_transform(name: str) -> Transform:
-    """The transform that belongs to a set of torchvision's weights."""
-    model, _, tag = name.removeprefix("torchvision://").partition(".")
-    return get_model_weights(model)[tag.upper() or "IMAGENET1K_V1"].transforms()
+def _resized(image: Any) -> Any:
+    return F.center_crop(F.resize(image, 256), [224])
 
 
-def family_preprocessing(backbone: Backbone) -> Preprocessing:
-    """What the family does whose names a checkpoint has."""
-    if backbone.dialect.channel_order == "BGR":
-        if backbone.style == "caffe":
-            return "caffe"
-        return "resnext-caffe" if backbone.is_grouped else "torchvision"
-    return "mmpretrain" if backbone.dialect.name == "mmpretrain" else "torchvision"
-
-
-def _resized(picture: Any) -> Any:
-    return F.center_crop(F.resize(picture, 256), [224])
-
-
-def _resized_as_opencv(picture: Any) -> Tensor:
-    """OpenCV's bilinear resizing reads four pixels, however small the picture becomes."""
-    pixels = F.pil_to_tensor(picture)
+def _resized_as_opencv(image: Any) -> Tensor:
+    """OpenCV's bilinear resizing reads four pixels, however small the image becomes."""
+    pixels = F.pil_to_tensor(image)
     height, width = pixels.shape[1:]
     scale = 256 / min(height, width)
     size = [int(height * scale + 0.5), int(width * scale + 0.5)]

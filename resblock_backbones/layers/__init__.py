@@ -4,7 +4,7 @@ from .act import build_act
 from .attention import EfficientChannelAttention, SqueezeExcitation, build_attention
 from .blur_pool import AntiAlias, BlurPool, average_down, build_anti_alias
 from .conv import ConvNxN, SpatialSeparableConvNxN, build_conv
-from .conv_norm import conv_norm, conv_norm_act, run_layers
+from .folding.conv_norm import conv_norm, conv_norm_act, run_layers
 from .norm import build_norm
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Channel attention: one weight per channel, from what the whole picture shows."""
+"""Channel attention: one weight per channel, from what the whole image shows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..options import check_int, check_number
+from ..options.checks import check_int, check_number
 from .registry import LayerCfg, build, parse_cfg
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..options import check_choice, check_int
+from ..options.checks import check_choice, check_int
 
 AntiAlias = bool | Literal["blur", "average"]
 

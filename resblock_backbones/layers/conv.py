@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from ..options import check_bool, check_int
+from ..options.checks import check_bool, check_int
 from .registry import LayerCfg, build, parse_cfg
 
 CONVS: dict[str, type[nn.Module]] = {"Conv2d": nn.Conv2d, "Conv": nn.Conv2d}

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from ..options import check_number
+from ..options.checks import check_number
 from .registry import LayerCfg, build, parse_cfg
 
 NORMS: dict[str, type[nn.Module]] = {

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from ..options import nearest
+from ..options.checks import nearest
 
 LayerCfg = str | Mapping[str, Any] | Callable[..., nn.Module]
 

@@ -8,8 +8,9 @@ from . import ops
 ops.install()  # before anything that imports mmcv.ops
 
 if importlib.util.find_spec("mmengine") is not None:
-    from . import checkpoint, hooks
-    from .registry import BACKBONES
+    from .models import checkpoint
+    from .models.registry import BACKBONES
+    from .training import hooks
 
     checkpoint.install()
 

@@ -1,14 +1,15 @@
 """Checkpoints: safe reading, names in other families, loading with a report, conversion."""
 
+from ..resnet import checkpoints
 from .adapt import Adaptation
 from .backbone import Backbone, find_backbone
 from .convert import Conversion, convert_checkpoint
+from .dialects.keys import rename_key, rename_keys
 from .errors import CheckpointError
-from .keys import rename_key, rename_keys
 from .load import load_weights
 from .network import build_from_checkpoint
+from .reading.sources import open_source
 from .report import LoadReport
-from .sources import open_source
 
 __all__ = [
     "Adaptation",
@@ -24,3 +25,7 @@ __all__ = [
     "rename_key",
     "rename_keys",
 ]
+
+checkpoints.give(
+    checkpoints.Checkpoints(rename_keys, load=load_weights, build=build_from_checkpoint)
+)

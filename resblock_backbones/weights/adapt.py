@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..options import check_choice
+from ..options.checks import check_choice
 
 Adaptation = Literal["in_channels", "kernel_size", "width"]
 FIRST_CONVS = ("conv1.weight", "stem.0.weight")
@@ -65,7 +65,7 @@ def adapt_tensors(
 
 
 def reverse_first_conv(found: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The first convolution for pictures whose channels come in the other order (RGB, BGR)."""
+    """The first convolution for images whose channels come in the other order (RGB, BGR)."""
     name = next(name for name in FIRST_CONVS if name in found)
     return {**found, name: found[name].flip(1)}, (f"{name}: input channels reversed",)
 

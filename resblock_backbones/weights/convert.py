@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..options import check_choice
-from ..whole_files import whole_file
+from ..files.whole import whole_file
+from ..options.checks import check_choice
 from .backbone import Backbone, find_backbone
 from .dialects import DIALECTS, Dialect
 from .errors import CheckpointError
-from .sources import open_source
+from .reading.sources import open_source
 
 FAMILIES = {dialect.name: dialect for dialect in DIALECTS}
 SUFFIXES = (".pth", ".pt", ".safetensors", ".pkl")
@@ -162,5 +162,5 @@ def _notes(backbone: Backbone, family: Dialect) -> list[str]:
                 "bottlenecks downsample in their first convolution: build with caffe style"
             )
     if backbone.dialect.channel_order != family.channel_order:
-        notes.append(f"the weights expect {backbone.dialect.channel_order} pictures, as before")
+        notes.append(f"the weights expect {backbone.dialect.channel_order} images, as before")
     return notes

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from .adapt import Adaptation, adapt_tensors, check_adapt, reverse_first_conv
 from .backbone import INSIDE, Backbone, find_backbone
 from .errors import CheckpointError
+from .reading.sources import open_source
 from .report import LoadReport
-from .sources import open_source
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +45,11 @@ def load_weights(
         prefix: of the backbone's names in the checkpoint; None looks for it.
         allow_partial: load what matches, and leave the rest of the backbone as it is.
         adapt: what may be changed so that the weights fit, each told in the log:
-            ``'in_channels'``: the first convolution, for pictures of other channels.
+            ``'in_channels'``: the first convolution, for images of other channels.
             ``'kernel_size'``: kernels, cropped to the centre or set into zeros.
             ``'width'``: the leading channels are kept, for a narrower network.
         reverse_channels: turn the first convolution's input channels round, for weights of BGR
-            pictures (Caffe, Detectron2) in a network for RGB ones.
+            images (Caffe, Detectron2) in a network for RGB ones.
 
     Returns:
         What matched. Only layers that no classifier has (plugins, attention, deformable
@@ -121,7 +121,7 @@ def match(
         logger.info("%s: %s", name, what)
     logger.info("%s (%s): %s", name, report.dialect, report)
     if backbone.dialect.channel_order == "BGR" and not reverse_channels:
-        logger.info("%s: weights of this family expect BGR pictures, from 0 to 255", name)
+        logger.info("%s: weights of this family expect BGR images, from 0 to 255", name)
     return {key: found[key] for key in sorted(matched)}, report
 
 

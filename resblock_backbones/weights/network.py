@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from .adapt import Adaptation, check_adapt
 from .backbone import Backbone, find_backbone
 from .errors import CheckpointError
-from .infer import describe, first_stages, infer_options
+from .inferring.options import describe, first_stages, infer_options
 from .load import match
-from .sources import Source, open_source
+from .reading.sources import Source, open_source
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def backbone_options(
         size = options["stem_kernel_size"]
         raise CheckpointError(
             f"{source.name}: its stem is a {size}x{size} convolution, as in networks for small "
-            "pictures, whose stems do not downsample as FlexResNet's do; if this one does, say "
+            "images, whose stems do not downsample as FlexResNet's do; if this one does, say "
             f"stem_kernel_size={size}"
         )
     is_bottleneck = any(key.endswith(".conv3.weight") for key in shapes)

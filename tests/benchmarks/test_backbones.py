@@ -45,7 +45,7 @@ def test_a_run_writes_tables_and_plots_and_goes_on_where_it_was(run, tmp_path):
     assert page.count("<!-- backbones cpu -->") == page.count("<!-- /backbones cuda -->") == 1
     measured = page.partition("### Inference, ResNet-18, 1x3x64x64")[2].partition("###")[0]
     rows = [line for line in measured.splitlines() if line.startswith("|")]
-    assert rows[0] == "| way | ms | quartiles | times faster | pictures/s |"
+    assert rows[0] == "| way | ms | quartiles | times faster | images/s |"
     assert len({row.count("|") for row in rows}) == 1 and rows[2].startswith("| torchvision |")
     assert "| FlexResNet, fused, bfloat16 |" in measured and "unmeasured" not in measured
     gpu = page.partition("<!-- backbones cuda -->")[2]

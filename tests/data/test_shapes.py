@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from resblock_backbones.data import CLASSES, SEMANTIC_PALETTE, make_shapes, shapes
-from resblock_backbones.data.drawing import LEAST_VISIBLE, draw_picture
+from resblock_backbones.data.shapes_drawing import LEAST_VISIBLE, draw_image
 
 TOOL = Path(__file__).parents[2] / "tools" / "make_shapes.py"
 
@@ -42,25 +42,25 @@ def test_the_same_seed_gives_the_same_bytes(folder, tmp_path):
     assert contents(tmp_path / "again") == contents(folder)
 
 
-def test_another_seed_gives_other_pictures(folder, tmp_path):
+def test_another_seed_gives_other_images(folder, tmp_path):
     make_shapes(tmp_path / "other", train=1, val=1, size=160, seed=4, progress=False)
     name = "train/000001.png"
     assert (tmp_path / "other" / name).read_bytes() != (folder / name).read_bytes()
 
 
-def test_more_pictures_begin_with_the_same_ones(folder, tmp_path):
+def test_more_images_begin_with_the_same_ones(folder, tmp_path):
     make_shapes(tmp_path / "fewer", train=3, val=2, size=160, seed=3, progress=False)
     whole, fewer = contents(folder), contents(tmp_path / "fewer")
-    pictures = [name for name in fewer if name.endswith(".png")]
-    assert len(pictures) == 10
-    assert all(fewer[name] == whole[name] for name in pictures)
+    images = [name for name in fewer if name.endswith(".png")]
+    assert len(images) == 10
+    assert all(fewer[name] == whole[name] for name in images)
 
 
-def test_train_and_val_show_different_pictures(folder):
+def test_train_and_val_show_different_images(folder):
     assert (folder / "train/000001.png").read_bytes() != (folder / "val/000001.png").read_bytes()
 
 
-def test_every_class_is_there_and_pictures_hold_one_to_six_objects(folder):
+def test_every_class_is_there_and_images_hold_one_to_six_objects(folder):
     found = instances(folder, "train")["annotations"]
     assert {entry["category_id"] for entry in found} == set(range(1, 1 + len(CLASSES)))
     counts = np.bincount([entry["image_id"] for entry in found], minlength=25)[1:]
@@ -87,7 +87,7 @@ def test_objects_cover_each_other_but_none_is_nearly_hidden(folder):
 
 def test_a_form_is_as_large_as_geometry_says():
     # The areas in closed form, at a size where one row of pixels is below a per cent.
-    from resblock_backbones.data.drawing import FORMS
+    from resblock_backbones.data.shapes_drawing import FORMS
 
     scale = 200.0
     axis = np.arange(-150, 150, dtype=np.float32) + np.float32(0.5)
@@ -111,9 +111,9 @@ def test_colour_does_not_give_the_class_away():
     # The mean colour of each class over many objects: equal up to the noise of the mean.
     sums: dict[int, list[np.ndarray]] = {}
     for number in range(150):
-        picture = draw_picture(np.random.default_rng([11, number]), 64)
-        for index, label in enumerate(picture.labels):
-            sums.setdefault(label, []).append(picture.pixels[picture.owner == index].mean(axis=0))
+        image = draw_image(np.random.default_rng([11, number]), 64)
+        for index, label in enumerate(image.labels):
+            sums.setdefault(label, []).append(image.pixels[image.owner == index].mean(axis=0))
     means = np.stack([np.mean(sums[label], axis=0) for label in sorted(sums)])
     errors = np.stack([np.std(c, axis=0) / np.sqrt(len(c)) for c in sums.values()])
     assert np.ptp(means, axis=0).max() < 6 * errors.max()
@@ -130,9 +130,9 @@ def test_boxes_areas_and_label_maps_agree_with_the_masks(folder, split):
     dataset = COCO(folder / "annotations" / f"instances_{split}.json")
     assert [category["name"] for category in dataset.loadCats(dataset.getCatIds())] == [*CLASSES]
     for image in dataset.loadImgs(dataset.getImgIds()):
-        with Image.open(folder / split / image["file_name"]) as picture:
-            assert picture.size == (image["width"], image["height"])
-            assert picture.mode == "RGB"
+        with Image.open(folder / split / image["file_name"]) as opened:
+            assert opened.size == (image["width"], image["height"])
+            assert opened.mode == "RGB"
         labels = np.zeros((image["height"], image["width"]), dtype=np.uint8)
         for entry in dataset.loadAnns(dataset.getAnnIds(image["id"])):
             mask = dataset.annToMask(entry).astype(bool)
@@ -247,7 +247,7 @@ def test_files_of_somebody_else_are_never_deleted(tmp_path, force):
     assert (tmp_path / "thesis.txt").read_text() == "three years of work"
 
 
-def test_force_stops_at_a_file_put_beside_the_pictures(tmp_path):
+def test_force_stops_at_a_file_put_beside_the_images(tmp_path):
     out = tmp_path / "shapes"
     make_shapes(out, train=1, val=1, size=64, progress=False)
     (out / "train/notes.txt").write_text("mine")
@@ -263,9 +263,9 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, monkeypatch, error):
     def draw(rng, size):
         if next(calls) == 2:
             raise error
-        return draw_picture(rng, size)
+        return draw_image(rng, size)
 
-    monkeypatch.setattr(shapes, "draw_picture", draw)
+    monkeypatch.setattr(shapes, "draw_image", draw)
     with pytest.raises(BaseException) as raised:
         make_shapes(tmp_path / "shapes", train=4, val=1, size=64, progress=False)
     assert raised.type in (KeyboardInterrupt, OSError)

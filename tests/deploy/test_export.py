@@ -90,8 +90,8 @@ def test_the_file_s_outputs_are_the_network_s(name, to, tmp_path):
     net.eval()
     with torch.no_grad():
         for shape in ((1, 3, 97, 161), (3, 3, 70, 51)):
-            picture = torch.randn(shape)
-            assert_same(run(picture), net(picture))
+            image = torch.randn(shape)
+            assert_same(run(image), net(image))
 
 
 @pytest.mark.parametrize("to", FORMATS)
@@ -100,11 +100,11 @@ def test_torchvision_s_network_goes_all_the_way(to, tmp_path):
     net = FlexResNet(18, out_indices=(3,))
     net.load_state_dict(theirs.state_dict(), strict=False)
     export(net, tmp_path / f"r18{SUFFIXES[to]}", to=to)
-    picture = torch.randn(2, 3, 65, 90)
+    image = torch.randn(2, 3, 65, 90)
     with torch.no_grad():
-        (ours,) = opened(tmp_path / f"r18{SUFFIXES[to]}")(picture)
+        (ours,) = opened(tmp_path / f"r18{SUFFIXES[to]}")(image)
         logits = theirs.fc(ours.mean((2, 3)))
-        assert_same([logits], [theirs(picture)])
+        assert_same([logits], [theirs(image)])
 
 
 def test_norms_are_folded_unless_they_are_to_stay(tmp_path):
@@ -158,11 +158,11 @@ def test_the_file_tells_names_strides_and_channels(to, tmp_path):
 @pytest.mark.parametrize("to", FORMATS)
 def test_what_differs_from_the_network_is_refused_and_leaves_no_file(to, tmp_path):
     net = network("depthwise, separable", num_stages=2)
-    # The number of pictures becomes a constant when it is written down.
+    # The number of images becomes a constant when it is written down.
     net.layer1.register_forward_hook(lambda module, args, out: out * int(out.shape[0]))
     file = tmp_path / f"net{SUFFIXES[to]}"
     file.write_bytes(b"another")
-    with pytest.raises(ExportError, match="stage1 of a picture of .* differs|fails for a picture"):
+    with pytest.raises(ExportError, match="stage1 of an image of .* differs|fails for an image"):
         export(net, file, to=to, replace=True)
     assert file.read_bytes() == b"another" and list(tmp_path.iterdir()) == [file]
 

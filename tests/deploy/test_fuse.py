@@ -67,8 +67,8 @@ def test_the_outputs_are_the_network_s(name):
     x = torch.randn(2, 3, 40, 33, dtype=torch.float64)
     with torch.no_grad():
         net.eval()
-        for picture in (x, x.to(memory_format=torch.channels_last), x[:, :, ::2, 1:]):
-            assert_same(fused(picture), net(picture))
+        for image in (x, x.to(memory_format=torch.channels_last), x[:, :, ::2, 1:]):
+            assert_same(fused(image), net(image))
     assert_same(fused(x), net(x))  # without no_grad too
     assert_same(fused.train()(x), net(x))  # stays as it is
 
@@ -146,9 +146,9 @@ def test_the_input_s_gradient_passes_through():
     x = torch.randn(1, 3, 64, 64, dtype=torch.float64)
     grads = []
     for module in (net, fuse(net)):
-        picture = x.clone().requires_grad_()
-        sum(output.square().sum() for output in module(picture)).backward()
-        grads.append(picture.grad)
+        image = x.clone().requires_grad_()
+        sum(output.square().sum() for output in module(image)).backward()
+        grads.append(image.grad)
     assert_same(*[[grad / grad.abs().max()] for grad in grads])
 
 
@@ -198,9 +198,9 @@ def test_torchvision_s_detector_detects_the_same():
     assert not any(isinstance(module, NORMS) for module in fused.modules())
     assert any(isinstance(module, NORMS) for module in model.modules())
     assert isinstance(fused.backbone.body, FusedBackbone)
-    picture = torch.rand(3, 96, 80, dtype=torch.float64)
+    image = torch.rand(3, 96, 80, dtype=torch.float64)
     with torch.no_grad():
-        assert_same(fused([picture])[0].values(), model([picture])[0].values(), 1e-6)
+        assert_same(fused([image])[0].values(), model([image])[0].values(), 1e-6)
     assert not fused.training and not fused.train().backbone.body.training
 
 

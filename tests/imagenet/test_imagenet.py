@@ -1,4 +1,4 @@
-"""Classifiers give their families' logits, on pictures prepared as their families do it."""
+"""Classifiers give their families' logits, on images prepared as their families do it."""
 
 import runpy
 import sys
@@ -40,37 +40,37 @@ def assert_same_logits(classifier, original, x):
 
 
 @pytest.fixture(scope="module")
-def picture():
+def image():
     return torch.randn(1, 3, 64, 64, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("name", TORCHVISION)
-def test_torchvision_s_logits(name, picture, tally):
+def test_torchvision_s_logits(name, image, tally):
     tally("torchvision's logits", 0, 1)
     original = randomised(torchvision.models.get_model(name, num_classes=10))
-    assert_same_logits(ImageClassifier.from_checkpoint(original.state_dict()), original, picture)
+    assert_same_logits(ImageClassifier.from_checkpoint(original.state_dict()), original, image)
     tally("torchvision's logits", 1, 0)
 
 
 @pytest.mark.parametrize("name", TIMM)
-def test_timm_s_logits(name, picture, tally, monkeypatch):
+def test_timm_s_logits(name, image, tally, monkeypatch):
     timm = pytest.importorskip("timm")
     tally("timm's logits", 0, 1)
     original = randomised(timm.create_model(name, num_classes=10))
     monkeypatch.setattr(timm_source, "_describe", lambda _: (name, {}, {}))
     monkeypatch.setattr(timm_source, "_load", lambda *_: original.state_dict())
-    assert_same_logits(ImageClassifier.from_checkpoint(f"timm://{name}"), original, picture)
+    assert_same_logits(ImageClassifier.from_checkpoint(f"timm://{name}"), original, image)
     tally("timm's logits", 1, 0)
 
 
-def test_mmpretrain_s_head_beside_the_backbone(picture):
+def test_mmpretrain_s_head_beside_the_backbone(image):
     original = randomised(torchvision.models.resnet18(num_classes=10))
     whole = {
         ("head." if key.startswith("fc.") else "backbone.") + key: tensor
         for key, tensor in original.state_dict().items()
     }
     net = ImageClassifier.from_checkpoint({"state_dict": whole})
-    assert_same_logits(net, original, picture)
+    assert_same_logits(net, original, image)
 
 
 def test_weights_without_a_classifier_are_refused():
@@ -158,7 +158,7 @@ def test_caffe_s_weights_see_bgr_from_0_to_255(content, std, photo):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Seven classes, one of them empty, eleven pictures."""
+    """Seven classes, one of them empty, eleven images."""
     generator = np.random.default_rng(0)
     for label in range(7):
         inside = tmp_path / "data" / "val" / f"n{label:08}"
@@ -170,7 +170,7 @@ def folder(tmp_path):
 
 
 class Fixed(nn.Module):
-    """Guesses the classes in one order, whatever the picture."""
+    """Guesses the classes in one order, whatever the image."""
 
     def __init__(self, order):
         super().__init__()
@@ -195,17 +195,17 @@ def test_errors_are_counted_right(folder, workers):
         workers=workers,
         progress=False,
     )
-    # Classes 0 to 4 have two pictures each, 5 none, 6 one.
-    assert row.pictures == 11
+    # Classes 0 to 4 have two images each, 5 none, 6 one.
+    assert row.images == 11
     assert row.top1 == pytest.approx(100 * 9 / 11)
     assert row.top5 == pytest.approx(100 * 4 / 11)
     assert error_table([row]).splitlines()[-1] == "fixed | 81.82 | 36.36 |"
 
 
-def test_a_broken_picture_is_named(folder):
-    (folder / "val" / "n00000003" / "9.JPEG").write_bytes(b"no picture")
+def test_a_broken_image_is_named(folder):
+    (folder / "val" / "n00000003" / "9.JPEG").write_bytes(b"no image")
     for workers in (0, 1):
-        with pytest.raises(FolderError, match=r"n00000003/9\.JPEG: is no picture") as caught:
+        with pytest.raises(FolderError, match=r"n00000003/9\.JPEG: is no image") as caught:
             evaluate(
                 "fixed",
                 Fixed(range(7)),

@@ -1,4 +1,4 @@
-"""DeepLabV3 on a quarter of a ResNet-18 and four random pictures: trains in a second."""
+"""DeepLabV3 on a quarter of a ResNet-18 and four random images: trains in a second."""
 
 import importlib.util
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 CLASSES = ("sky", "grass", "road")
-PICTURES = {"train": 4, "val": 2}
+IMAGES = {"train": 4, "val": 2}
 SIZE = 64  # pixels
 
 CONFIG = """
@@ -82,17 +82,17 @@ def package_folder(package):
 
 
 def write_config(folder):
-    """Write pictures, label maps and a config into `folder`; returns the config's path."""
+    """Write images, label maps and a config into `folder`; returns the config's path."""
     random = np.random.default_rng(0)
     data = folder / "data"
-    for split, count in PICTURES.items():
+    for split, count in IMAGES.items():
         for part in (split, f"{split}_labels"):
             (data / part).mkdir(parents=True)
         for number in range(count):
             labels = np.sort(random.integers(0, len(CLASSES), (SIZE, SIZE)), axis=0)
             noise = random.integers(0, 80, (SIZE, SIZE, 3))
-            picture = (80 * labels[:, :, None] + noise).astype(np.uint8)
-            Image.fromarray(picture).save(data / split / f"{number}.png")
+            image = (80 * labels[:, :, None] + noise).astype(np.uint8)
+            Image.fromarray(image).save(data / split / f"{number}.png")
             Image.fromarray(labels.astype(np.uint8)).save(data / f"{split}_labels/{number}.png")
     base = package_folder("mmseg") / ".mim/configs/_base_/models/deeplabv3_r50-d8.py"
     config = folder / "deeplabv3.py"

@@ -14,9 +14,9 @@ from torch import nn
 from zoo import config_folder, small
 
 from resblock_backbones import FlexResNet
-from resblock_backbones.openmmlab.channels import link_channels, stride_warnings
-from resblock_backbones.openmmlab.class_counts import check_num_classes
-from resblock_backbones.openmmlab.config_checks import read_config
+from resblock_backbones.openmmlab.configs.read import read_config
+from resblock_backbones.openmmlab.datasets.class_counts import check_num_classes
+from resblock_backbones.openmmlab.models.channels import link_channels, stride_warnings
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -29,7 +29,7 @@ CONFIGS = {
     if not {"_base_", "imagenet"} & set(path.parts)
 }
 SEGMENTORS = ("deeplabv3", "deeplabv3plus", "fcn", "pspnet")
-# Pictures, in pixels: every stride of a detector divides them, and no stride of a segmentor.
+# Images, in pixels: every stride of a detector divides them, and no stride of a segmentor.
 SIZES = {"mmdet": (64, 64), "mmseg": (33, 33)}
 
 
@@ -119,7 +119,7 @@ def test_each_depth_and_output_stride_is_there_for_each_data_set(head, data):
 
 @functools.cache
 def sizes_and_dilations(options):
-    """Of a backbone, given as JSON: the maps of a picture of 64x128, and the last dilations."""
+    """Of a backbone, given as JSON: the maps of an image of 64x128, and the last dilations."""
     with torch.device("meta"):
         net = FlexResNet(**json.loads(options)).eval()
         features = net(torch.zeros(1, 3, 64, 128))
@@ -171,10 +171,10 @@ def test_data_and_schedule_are_those_of_the_zoo(name):
         assert mine == other
 
 
-def logits(model, pictures):
+def logits(model, images):
     model = model.double().eval()
     with torch.no_grad():
-        return model(pictures.double(), mode="tensor")
+        return model(images.double(), mode="tensor")
 
 
 # The depth of 101 once for each head: with its multi-grid, where it has one.
@@ -202,9 +202,9 @@ def test_with_the_original_s_weights_a_segmentor_has_the_original_s_logits(name)
             nn.init.uniform_(module.weight, 0.5, 1.5)
     ours = zoo.build(small(config(name).model.to_dict()), "mmseg")
     ours.load_state_dict(theirs.state_dict(), strict=True)
-    pictures = torch.randn(1, 3, 33, 33)
-    expected = logits(theirs, pictures)
+    images = torch.randn(1, 3, 33, 33)
+    expected = logits(theirs, images)
     # Random heads give logits near zero: the tolerance is for logits of size one.
     scale = expected.std()
     assert scale > 0
-    torch.testing.assert_close(logits(ours, pictures) / scale, expected / scale, rtol=0, atol=1e-9)
+    torch.testing.assert_close(logits(ours, images) / scale, expected / scale, rtol=0, atol=1e-9)

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import torch
-from small_segmentation import PICTURES, package_folder
+from small_segmentation import IMAGES, package_folder
 
-from resblock_backbones.command_line import test_command as run_test
-from resblock_backbones.command_line import train_command as run_train
+from resblock_backbones.commands.command_line import test_command as run_test
+from resblock_backbones.commands.command_line import train_command as run_train
 
 
 def weights(checkpoint):
@@ -45,7 +45,7 @@ def test_a_trained_checkpoint_is_tested_and_its_predictions_are_written(small_co
     assert run_test([*arguments, "--out", "test/found.pkl", "--show-dir", "drawn"]) == 0
     assert "mIoU" in "".join(capfd.readouterr())
     assert Path("test/found.pkl").stat().st_size > 100
-    assert len(list(Path().rglob("drawn/**/*.png"))) == PICTURES["val"]
+    assert len(list(Path().rglob("drawn/**/*.png"))) == IMAGES["val"]
 
 
 # In a process where nothing else imports our package; both runs in one, to import MMCV once.

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from resblock_backbones import FlexResNet
-from resblock_backbones.command_line import train_command as run_train
+from resblock_backbones.commands.command_line import train_command as run_train
 from resblock_backbones.openmmlab import whole_files
 
 TOOL = Path(__file__).parents[2] / "tools/train.py"

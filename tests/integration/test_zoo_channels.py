@@ -5,8 +5,8 @@ import torch
 from mmengine.config import ConfigDict
 from zoo import PACKAGES, build, one_per_folder, small, with_flexresnet
 
-from resblock_backbones.openmmlab.channels import link_channels
-from resblock_backbones.openmmlab.errors import ConfigError
+from resblock_backbones.openmmlab.models.channels import link_channels
+from resblock_backbones.options.errors import ConfigError
 
 PARTS = 6
 

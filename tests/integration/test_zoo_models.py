@@ -13,7 +13,7 @@ from mmseg.structures import SegDataSample
 from zoo import build, model_config, small, with_flexresnet
 
 from resblock_backbones import FlexResNet
-from resblock_backbones.openmmlab.channels import link_channels
+from resblock_backbones.openmmlab.models.channels import link_channels
 
 # Drawn at random (seed 0): ten folders with a ResNet from each zoo, and a config from each folder.
 # Of the thirteen first drawn three of a zoo were left out: one is about videos, and the others
@@ -44,7 +44,7 @@ SIZE = 128
 
 
 def batch(package):
-    """Two random pictures with their annotations."""
+    """Two random images with their annotations."""
     if package == "mmdet":
         shape = (3, SIZE, SIZE)
         return demo_mm_inputs(2, [shape, shape], [3, 2], 10, with_mask=True, with_semantic=True)
@@ -56,10 +56,8 @@ def batch(package):
         meta = {"img_shape": (SIZE, SIZE), "ori_shape": (SIZE, SIZE), "pad_shape": (SIZE, SIZE)}
         samples.append(SegDataSample(gt_sem_seg=PixelData(data=labels), metainfo=meta))
     shape = (3, SIZE, SIZE)
-    pictures = [
-        torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8) for _ in samples
-    ]
-    return {"inputs": pictures, "data_samples": samples}
+    images = [torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8) for _ in samples]
+    return {"inputs": images, "data_samples": samples}
 
 
 def losses(model, package, dtype):
@@ -79,7 +77,7 @@ def losses(model, package, dtype):
 def test_one_training_step_has_the_losses_of_the_original(name, tally):
     package, path = name.split("::")
     model = small(model_config(package, path))
-    if package == "mmseg":  # the size to which pictures are padded
+    if package == "mmseg":  # the size to which images are padded
         model["data_preprocessor"]["size"] = (SIZE, SIZE)
     flex_model = with_flexresnet(model)
     torch.manual_seed(0)

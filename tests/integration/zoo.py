@@ -84,7 +84,7 @@ def one_per_folder(package: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def small(node: Any) -> Any:
-    """``node`` less everything that names a checkpoint, with few proposals a picture."""
+    """``node`` less everything that names a checkpoint, with few proposals an image."""
     if isinstance(node, dict):
         kept = {k: small(v) for k, v in node.items() if k not in INITIALISATION}
         return kept | {k: min(LIMITS[k], v) for k, v in kept.items() if k in LIMITS}

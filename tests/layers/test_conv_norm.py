@@ -13,9 +13,9 @@ from torch.nn.utils import parametrizations
 from torchvision.ops import FrozenBatchNorm2d
 
 from resblock_backbones import SpatialSeparableConvNxN, conv_norm
-from resblock_backbones.layers.foldable import is_foldable
+from resblock_backbones.layers.folding.foldable import is_foldable
 
-door = sys.modules["resblock_backbones.layers.conv_norm"]
+door = sys.modules["resblock_backbones.layers.folding.conv_norm"]
 pytestmark = pytest.mark.usefixtures("fold_always")
 
 NORMS = {
@@ -370,7 +370,7 @@ def test_a_change_is_seen_in_the_next_output(way):
 def test_the_environment_turns_folding_off():
     code = (
         "import sys, resblock_backbones\n"
-        "print(sys.modules['resblock_backbones.layers.conv_norm'].FOLDING)"
+        "print(sys.modules['resblock_backbones.layers.folding.conv_norm'].FOLDING)"
     )
     for value, answer in (("off", "False"), ("of", "RESBLOCK_FOLD='of'")):
         done = subprocess.run(

@@ -5,9 +5,9 @@ import torch
 from torch.nn import functional as F
 
 from resblock_backbones.layers import one_pass
-from resblock_backbones.layers.fold import Geometry
-from resblock_backbones.layers.one_pass import conv_sum_relu, output_shape
-from resblock_backbones.layers.packed_weight import PackedWeight
+from resblock_backbones.layers.folding.fold import Geometry
+from resblock_backbones.layers.folding.one_pass import conv_sum_relu, output_shape
+from resblock_backbones.layers.folding.packed_weight import PackedWeight
 
 GEOMETRIES = {
     "3x3": ((16, 8, 3, 3), Geometry((1, 1), (1, 1), (1, 1), 1)),

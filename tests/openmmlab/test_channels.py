@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
-from resblock_backbones.openmmlab.channels import link_channels
+from resblock_backbones.openmmlab.models.channels import link_channels
 
 CONFIG = "configs/faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py"
 V1C = {"ResNetV1c": {"deep_stem": True}, "ResNetV1d": {"deep_stem": True, "avg_down": True}}

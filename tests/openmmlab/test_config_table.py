@@ -9,8 +9,8 @@ import torch
 import torchvision
 from torch.utils.flop_counter import FlopCounterMode
 
-from resblock_backbones.command_line import list_configs_command
-from resblock_backbones.openmmlab.config_table import (
+from resblock_backbones.commands.command_line import list_configs_command
+from resblock_backbones.openmmlab.configs.table import (
     config_files,
     format_page,
     read_row,

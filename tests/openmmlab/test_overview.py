@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from resblock_backbones.openmmlab.__main__ import main
-from resblock_backbones.openmmlab.operator_sources import find_operator_sources
 from resblock_backbones.openmmlab.ops.bridge import OperatorFinder
 from resblock_backbones.openmmlab.ops.table import OPERATORS
-from resblock_backbones.openmmlab.versions import (
+from resblock_backbones.openmmlab.versions.operator_sources import find_operator_sources
+from resblock_backbones.openmmlab.versions.overview import main
+from resblock_backbones.openmmlab.versions.packages import (
     TRIED,
     Package,
     compare_with_tried,

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from resblock_backbones.data.coco import run_lengths
-from resblock_backbones.openmmlab.drawable import truth_of
-from resblock_backbones.openmmlab.drawings import LabelMap, Objects, draw_comparison
-from resblock_backbones.openmmlab.plots import plot_training
-from resblock_backbones.openmmlab.report import format_table, read_history, result_rows
+from resblock_backbones.openmmlab.training.drawable import truth_of
+from resblock_backbones.openmmlab.training.drawings import LabelMap, Objects, draw_comparison
+from resblock_backbones.openmmlab.training.plots import plot_training
+from resblock_backbones.openmmlab.training.report import format_table, read_history, result_rows
 
 
 def test_the_history_of_a_resumed_run_is_one_history_and_cut_lines_are_left_out(tmp_path):
@@ -36,13 +36,13 @@ def test_the_table_has_a_row_per_class_the_means_and_the_time():
     ]
 
 
-def test_eight_pictures_are_drawn_in_pairs_also_without_any_box(tmp_path):
-    pictures = [Image.new("RGB", (160, 120 + 10 * i), (90, 90, 90)) for i in range(8)]
+def test_eight_images_are_drawn_in_pairs_also_without_any_box(tmp_path):
+    images = [Image.new("RGB", (160, 120 + 10 * i), (90, 90, 90)) for i in range(8)]
     none = Objects(np.zeros((0, 4)), np.zeros(0, int), np.zeros(0))
     one = Objects(np.array([[10, 0, 60, 50]]), np.array([1]), np.array([0.9]))
     classes, palette = ["cat", "dog"], [(255, 0, 0), (0, 255, 0)]
     file = tmp_path / "pairs.png"
-    draw_comparison(pictures, [one] * 8, [none, *[one] * 7], classes, palette, file)
+    draw_comparison(images, [one] * 8, [none, *[one] * 7], classes, palette, file)
     drawn = np.asarray(Image.open(file))
     assert drawn.shape[1] == 4 * (256 + 8) + 8
     green = (drawn == (0, 255, 0)).all(axis=2)
@@ -63,7 +63,7 @@ def test_masks_colour_the_pixels_of_their_object_and_no_other(tmp_path):
     assert not truth[40:, :].any() and not prediction.any()
 
 
-def test_label_maps_stand_beside_their_picture_over_a_legend(tmp_path):
+def test_label_maps_stand_beside_their_image_over_a_legend(tmp_path):
     truth = np.zeros((32, 32), int)
     truth[8:16, 8:24] = 2
     truth[24:] = 255  # not labelled
@@ -79,8 +79,8 @@ def test_label_maps_stand_beside_their_picture_over_a_legend(tmp_path):
         side=64,
     )
     drawn = np.asarray(Image.open(file))
-    picture, first, second = (drawn[22:86, 8 + 72 * i : 72 + 72 * i] for i in range(3))
-    assert (picture == 7).all() and (second == palette[0]).all()
+    image, first, second = (drawn[22:86, 8 + 72 * i : 72 + 72 * i] for i in range(3))
+    assert (image == 7).all() and (second == palette[0]).all()
     assert (first[24, 24] == palette[2]).all() and (first[0, 0] == palette[0]).all()
     assert (first[50:] == 255).all()
     legend = drawn[94:]

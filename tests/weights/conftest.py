@@ -76,7 +76,7 @@ def random_network(numbers) -> Callable[[Callable[[], nn.Module]], nn.Module]:
 
 
 @pytest.fixture(scope="session")
-def picture() -> torch.Tensor:
+def image() -> torch.Tensor:
     """``(1, 3, 64, 96)``, float64."""
     generator = torch.Generator().manual_seed(1)
     return torch.randn(1, 3, 64, 96, dtype=torch.float64, generator=generator)

@@ -9,7 +9,7 @@ from resblock_backbones import CheckpointError, FlexResNet, load_weights
 
 
 @pytest.fixture
-def picture():
+def image():
     return torch.randn(1, 3, 64, 64, dtype=torch.float64)
 
 
@@ -32,11 +32,11 @@ def test_nothing_is_adapted_unasked_and_the_message_says_how_to_ask():
         load_weights(full, full.state_dict(), adapt=["widht"])
 
 
-def test_one_channel_sees_what_three_equal_ones_saw(picture, caplog):
+def test_one_channel_sees_what_three_equal_ones_saw(image, caplog):
     full, grey = network(18, width=0.25), network(18, width=0.25, in_channels=1)
     with caplog.at_level(logging.INFO):
         report = load_weights(grey, full.state_dict(), adapt=["in_channels"])
-    one = picture[:, :1]
+    one = image[:, :1]
     expected = features(full, one.expand(-1, 3, -1, -1))
     for ours, theirs in zip(features(grey, one), expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
@@ -53,7 +53,7 @@ def test_other_channels_together_respond_as_three(channels, deep_stem):
     ).eval()
     weight = net.stem[0].weight if deep_stem else net.conv1.weight
     assert weight.shape[1] == channels
-    if channels == 6:  # whole repeats: an equal picture gives an equal response
+    if channels == 6:  # whole repeats: an equal image gives an equal response
         one = torch.randn(1, 1, 32, 32, dtype=torch.float64)
         ours = features(net, one.expand(-1, channels, -1, -1))
         theirs = features(full, one.expand(-1, 3, -1, -1))
@@ -67,11 +67,11 @@ def test_a_kernel_is_cropped_to_its_centre():
     assert report.adapted == ("conv1.weight: kernel 7x7 to 3x3, cropped to the centre",)
 
 
-def test_a_kernel_set_into_zeros_gives_the_same_features(picture):
+def test_a_kernel_set_into_zeros_gives_the_same_features(image):
     full, large = network(50, width=0.25), network(50, width=0.25, kernel_size=5)
     report = load_weights(large, full.state_dict(), adapt=["kernel_size"])
     assert report.adapted == ("16 tensors: kernel 3x3 to 5x5, set into zeros",)
-    for ours, theirs in zip(features(large, picture), features(full, picture), strict=True):
+    for ours, theirs in zip(features(large, image), features(full, image), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-12)
 
 
@@ -94,7 +94,7 @@ def test_a_half_width_network_gets_the_leading_channels():
         {"base_width": 128, "reduce_first": 2},
     ],
 )
-def test_slicing_silent_channels_away_changes_nothing(options, picture):
+def test_slicing_silent_channels_away_changes_nothing(options, image):
     full, half = network(50, width=0.5, **options), network(50, width=0.25, **options)
     for name, norm in full.named_modules():
         if isinstance(norm, torch.nn.BatchNorm2d):
@@ -107,7 +107,7 @@ def test_slicing_silent_channels_away_changes_nothing(options, picture):
                 for parameter in (norm.weight, norm.bias):
                     parameter.view(groups, 2, -1)[:, 1] = 0
     load_weights(half, full.state_dict(), adapt=["width"])
-    for ours, theirs in zip(features(half, picture), features(full, picture), strict=True):
+    for ours, theirs in zip(features(half, image), features(full, image), strict=True):
         assert ours.abs().max() > 0.1
         torch.testing.assert_close(ours, theirs[:, : ours.shape[1]], rtol=1e-9, atol=1e-12)
 
@@ -133,10 +133,8 @@ def test_wider_is_not_invented():
         load_weights(network(18, width=0.5), network(18, width=0.25).state_dict(), adapt=["width"])
 
 
-def test_bgr_weights_for_rgb_pictures(picture):
+def test_bgr_weights_for_rgb_images(image):
     full = network(18, width=0.25)
     turned = FlexResNet.from_checkpoint(full.state_dict(), reverse_channels=True).eval()
-    for ours, theirs in zip(
-        features(turned, picture.flip(1)), features(full, picture), strict=True
-    ):
+    for ours, theirs in zip(features(turned, image.flip(1)), features(full, image), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-12)

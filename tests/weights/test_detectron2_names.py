@@ -63,16 +63,16 @@ def arrays(tensors):
     return {name: tensor.numpy().copy() for name, tensor in tensors.items()}
 
 
-def assert_same_features(original, net, picture):
+def assert_same_features(original, net, image):
     with torch.no_grad():
-        for ours, theirs in zip(net.eval()(picture), original(picture), strict=True):
+        for ours, theirs in zip(net.eval()(image), original(image), strict=True):
             assert 0.1 < theirs.abs().max() < 1e3
             assert (ours - theirs).abs().max() < 1e-9
 
 
 @pytest.mark.parametrize("depth", [50, 101, 152])
 def test_detectron2_s_msra_weights_downsample_in_the_first_convolution(
-    depth, random_network, picture, tally, tmp_path
+    depth, random_network, image, tally, tmp_path
 ):
     tally("detectron2's features", 0, 1)
     backbones = pytest.importorskip("mmdet.models.backbones")
@@ -83,18 +83,18 @@ def test_detectron2_s_msra_weights_downsample_in_the_first_convolution(
         pickle.dumps({"model": arrays(named), "__author__": "Detectron2 Model Zoo"})
     )
     net = FlexResNet.from_checkpoint(tmp_path / "R.pkl")
-    assert_same_features(original, net, picture)
+    assert_same_features(original, net, image)
     # In a detector with a feature pyramid.
     whole = {f"backbone.bottom_up.{name}": tensor for name, tensor in named.items()}
     whole["backbone.fpn_lateral2.weight"] = torch.zeros(8, 8, 1, 1)
     whole["proposal_generator.rpn_head.conv.weight"] = torch.zeros(8, 8, 3, 3)
-    assert_same_features(original, FlexResNet.from_checkpoint({"model": whole}), picture)
+    assert_same_features(original, FlexResNet.from_checkpoint({"model": whole}), image)
     tally("detectron2's features", 1, 0)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnext101_32x8d"])
 def test_detectron2_s_other_weights_downsample_in_the_3x3_convolution(
-    name, random_network, picture, tally
+    name, random_network, image, tally
 ):
     tally("detectron2's features", 0, 1)
     from test_torchvision import torchvision_features
@@ -104,17 +104,17 @@ def test_detectron2_s_other_weights_downsample_in_the_3x3_convolution(
     named["stem.fc.weight"] = original.fc.weight
     content = {"model": arrays(named), "__author__": "torchvision", "matching_heuristics": True}
     net = FlexResNet.from_checkpoint(content)
-    assert_same_features(lambda x: torchvision_features(original, x), net, picture)
+    assert_same_features(lambda x: torchvision_features(original, x), net, image)
     tally("detectron2's features", 1, 0)
 
 
-def test_detectron2_s_deeplab_stem(random_network, picture, tally):
+def test_detectron2_s_deeplab_stem(random_network, image, tally):
     tally("detectron2's features", 0, 1)
     backbones = pytest.importorskip("mmseg.models.backbones")
     original = random_network(lambda: backbones.ResNetV1c(depth=50, style="caffe"))
     state = original.state_dict()
     named = to_detectron2(state, ("stem.0", "stem.3", "stem.6"), ("stem.1", "stem.4", "stem.7"))
-    assert_same_features(original, FlexResNet.from_checkpoint({"model": named}), picture)
+    assert_same_features(original, FlexResNet.from_checkpoint({"model": named}), image)
     tally("detectron2's features", 1, 0)
 
 
@@ -122,7 +122,7 @@ UNUSED = {"conv1_b": np.zeros(64), "conv1_w_momentum": np.zeros(2), "weight_orde
 
 
 @pytest.mark.parametrize(("container", "depth", "extra"), [("blobs", 50, UNUSED), (None, 101, {})])
-def test_caffe2_s_folded_norms(container, depth, extra, random_network, picture, tally, tmp_path):
+def test_caffe2_s_folded_norms(container, depth, extra, random_network, image, tally, tmp_path):
     tally("caffe2's features", 0, 1)
     backbones = pytest.importorskip("mmdet.models.backbones")
     original = random_network(lambda: backbones.ResNet(depth, style="caffe"))
@@ -139,5 +139,5 @@ def test_caffe2_s_folded_norms(container, depth, extra, random_network, picture,
     (tmp_path / "R.pkl").write_bytes(pickle.dumps(content, protocol=2))
     net = FlexResNet.from_checkpoint(tmp_path / "R.pkl")
     assert net.layer2[0].conv1.stride == (2, 2)
-    assert_same_features(original, net, picture)
+    assert_same_features(original, net, image)
     tally("caffe2's features", 1, 0)

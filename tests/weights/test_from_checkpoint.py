@@ -177,7 +177,7 @@ def test_wrappers_in_any_order(wrapper, inside):
     FlexResNet.from_checkpoint({"model_ema": wrapped})
 
 
-def test_a_stem_for_small_pictures_is_not_taken_for_one_that_downsamples():
+def test_a_stem_for_small_images_is_not_taken_for_one_that_downsamples():
     torchvision = pytest.importorskip("torchvision")
     net = torchvision.models.resnet18()
     net.conv1 = torch.nn.Conv2d(3, 64, 3, padding=1, bias=False)

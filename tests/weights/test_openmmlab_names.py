@@ -56,7 +56,7 @@ def in_a_detector(state):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_openmmlab_s_features(name, random_network, picture, tally):
+def test_openmmlab_s_features(name, random_network, image, tally):
     family = f"{name.partition(' ')[0]}'s features"
     tally(family, 0, 1)
     network, shown, unseen = NETWORKS[name]
@@ -64,8 +64,8 @@ def test_openmmlab_s_features(name, random_network, picture, tally):
     told = unseen | ({"out_indices": shown["out_indices"]} if "out_indices" in shown else {})
     net = FlexResNet.from_checkpoint(in_a_detector(original.state_dict()), **told).eval()
     with torch.no_grad():
-        expected = original(picture)
-        outputs = net(picture)
+        expected = original(image)
+        outputs = net(image)
     for ours, theirs in zip(outputs, expected, strict=True):
         assert 0.1 < theirs.abs().max() < 1e3
         assert (ours - theirs).abs().max() < 1e-9
@@ -92,7 +92,7 @@ def mmpretrain_networks():
     "name",
     ["R18", "R50", "R50 caffe", "V1c R50", "V1d R34", "V1d R152", "X50", "SE R50", "SE X101"],
 )
-def test_mmpretrain_s_features(name, random_network, picture, tally):
+def test_mmpretrain_s_features(name, random_network, image, tally):
     original = random_network(mmpretrain_networks()[name], device="cpu")
     tally("mmpretrain's features", 0, 1)
     whole = {f"backbone.{key}": tensor for key, tensor in original.state_dict().items()}
@@ -100,7 +100,7 @@ def test_mmpretrain_s_features(name, random_network, picture, tally):
     style = {"style": "caffe"} if "caffe" in name else {}
     net = FlexResNet.from_checkpoint({"state_dict": whole}, **style).eval()
     with torch.no_grad():
-        for ours, theirs in zip(net(picture), original(picture), strict=True):
+        for ours, theirs in zip(net(image), original(image), strict=True):
             assert 0.1 < theirs.abs().max() < 1e3
             assert (ours - theirs).abs().max() < 1e-9
     tally("mmpretrain's features", 1, 0)
@@ -125,7 +125,7 @@ def to_mmpretrain(state):
     return {("" if k.startswith("head") else "backbone.") + k: t for k, t in renamed.items()}
 
 
-def test_mmpretrain_s_documented_names(random_network, picture):
+def test_mmpretrain_s_documented_names(random_network, image):
     timm = pytest.importorskip("timm")
     original = random_network(lambda: timm.create_model("seresnet152d"))
     state = to_mmpretrain(original.state_dict())
@@ -135,6 +135,6 @@ def test_mmpretrain_s_documented_names(random_network, picture):
     assert "backbone.layer1.0.se_layer.conv1.conv.weight" in state and "head.fc.bias" in state
     net = FlexResNet.from_checkpoint({"state_dict": state}).eval()
     with torch.no_grad():
-        expected = original.forward_intermediates(picture, intermediates_only=True)[1:]
-        for ours, theirs in zip(net(picture), expected, strict=True):
+        expected = original.forward_intermediates(image, intermediates_only=True)[1:]
+        for ours, theirs in zip(net(image), expected, strict=True):
             assert (ours - theirs).abs().max() < 1e-9

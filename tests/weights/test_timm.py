@@ -8,14 +8,14 @@ timm = pytest.importorskip("timm")
 from resblock_backbones import FlexResNet  # noqa: E402
 from resblock_backbones.weights import timm_source  # noqa: E402
 from resblock_backbones.weights.backbone import find_backbone  # noqa: E402
-from resblock_backbones.weights.infer import infer_options  # noqa: E402
+from resblock_backbones.weights.inferring.options import infer_options  # noqa: E402
 
 #: What weights do not show, and timm's name does.
 UNSEEN = {"anti_alias", "stem_pool"}
 
 
 @pytest.mark.parametrize("name", timm.list_models(module="resnet"))
-def test_timm_s_features(name, monkeypatch, random_network, picture, tally):
+def test_timm_s_features(name, monkeypatch, random_network, image, tally):
     tally("timm's features", 0, 1)
     original = random_network(lambda: timm.create_model(name))
     state = original.state_dict()
@@ -25,8 +25,8 @@ def test_timm_s_features(name, monkeypatch, random_network, picture, tally):
     net = FlexResNet.from_checkpoint(f"timm://{name}").eval()
     assert len(net.stages) == 4
     with torch.no_grad():
-        expected = original.forward_intermediates(picture, intermediates_only=True)[1:]
-        for ours, theirs in zip(net(picture), expected, strict=True):
+        expected = original.forward_intermediates(image, intermediates_only=True)[1:]
+        for ours, theirs in zip(net(image), expected, strict=True):
             assert 0.1 < theirs.abs().max() < 1e3
             assert (ours - theirs).abs().max() < 1e-9
 

@@ -19,13 +19,13 @@ def torchvision_features(net, x):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_torchvision_s_features(name, random_network, picture, tally):
+def test_torchvision_s_features(name, random_network, image, tally):
     tally("torchvision's features", 0, 1)
     original = random_network(lambda: torchvision.models.get_model(name))
     net = FlexResNet.from_checkpoint(original.state_dict()).eval()
     with torch.no_grad():
-        expected = torchvision_features(original, picture)
-        for ours, theirs in zip(net(picture), expected, strict=True):
+        expected = torchvision_features(original, image)
+        for ours, theirs in zip(net(image), expected, strict=True):
             assert 0.1 < theirs.abs().max() < 1e3
             assert (ours - theirs).abs().max() < 1e-9
     assert str(net.depth) in name

@@ -13,7 +13,7 @@ train_pipeline = [
     dict(type="PhotoMetricDistortion"),
     dict(type="PackSegInputs"),
 ]
-# The truth is loaded after the picture is resized: predictions go back to the picture's own size.
+# The truth is loaded after the image is resized: predictions go back to the image's own size.
 test_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="Resize", scale=(2048, 1024), keep_ratio=True),

@@ -1,4 +1,4 @@
-# The generated `shapes` pictures, boxes and masks.
+# The generated `shapes` images, boxes and masks.
 _base_ = "./shapes_detection.py"
 
 train_pipeline = [

@@ -1,5 +1,5 @@
 # Pascal VOC 2012 (http://host.robots.ox.ac.uk/pascal/VOC/voc2012) with the labels of SBD (the
-# "augmented" set of 10,582 pictures) as PNG in SegmentationClassAug and their names in
+# "augmented" set of 10,582 images) as PNG in SegmentationClassAug and their names in
 # ImageSets/Segmentation/aug.txt; expected under data/VOCdevkit/.
 dataset_type = "PascalVOCDataset"
 data_root = "data/VOCdevkit/VOC2012"

@@ -1,4 +1,4 @@
-# What a segmentor needs otherwise to train from scratch on the pictures of `shapes`, on a
+# What a segmentor needs otherwise to train from scratch on the images of `shapes`, on a
 # half-width ResNet-18. For a model's config to take up by name; it is no model itself.
 small_norm_cfg = dict(type="BN", requires_grad=True)
 # Four of five pixels are background: with equal weights a thousand iterations find the objects, and

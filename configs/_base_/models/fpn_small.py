@@ -1,4 +1,4 @@
-# What a detector needs otherwise to train from scratch on small pictures of five classes, on a
+# What a detector needs otherwise to train from scratch on small images of five classes, on a
 # half-width ResNet-18. For a model's config to take up by name; it is no model itself.
 small_backbone = dict(
     depth=18,

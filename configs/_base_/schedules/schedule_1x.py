@@ -1,4 +1,4 @@
-# Twelve epochs with SGD, for 8 GPUs with 2 pictures each.
+# Twelve epochs with SGD, for 8 GPUs with 2 images each.
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=12, val_interval=1)
 val_cfg = dict(type="ValLoop")
 test_cfg = dict(type="TestLoop")

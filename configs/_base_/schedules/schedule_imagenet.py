@@ -1,4 +1,4 @@
-# 100 epochs with SGD, for 8 GPUs with 32 pictures each (arXiv 1512.03385, with one more drop).
+# 100 epochs with SGD, for 8 GPUs with 32 images each (arXiv 1512.03385, with one more drop).
 train_cfg = dict(by_epoch=True, max_epochs=100, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()

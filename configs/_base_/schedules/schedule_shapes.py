@@ -1,4 +1,4 @@
-# Fifteen epochs with AdamW, warm-up and cosine: from scratch on 400 small pictures in minutes.
+# Fifteen epochs with AdamW, warm-up and cosine: from scratch on 400 small images in minutes.
 max_epochs = 15
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=max_epochs, val_interval=3)
 val_cfg = dict(type="ValLoop")

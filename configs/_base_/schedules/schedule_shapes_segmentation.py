@@ -1,4 +1,4 @@
-# AdamW, warm-up and cosine, counted in iterations: from scratch on 400 small pictures in minutes.
+# AdamW, warm-up and cosine, counted in iterations: from scratch on 400 small images in minutes.
 max_iters = 1500
 train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters, val_interval=300)
 val_cfg = dict(type="ValLoop")

@@ -19,7 +19,7 @@ class Corners(NamedTuple):
 
 
 def corners(batch: Tensor, y: Tensor, x: Tensor, height: int, width: int) -> Corners:
-    """Pixels and weights for points `y`, `x` of pictures `batch`; the three broadcast.
+    """Pixels and weights for points `y`, `x` of images `batch`; the three broadcast.
 
     Order: top left, top right, bottom left, bottom right.
     """

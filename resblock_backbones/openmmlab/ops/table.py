@@ -10,23 +10,10 @@ from typing import Any
 import torch
 import torchvision
 
-from . import (
-    border_align,
-    box_overlap,
-    carafe,
-    deform_conv,
-    deform_roi_pool,
-    focal_loss,
-    line_nms,
-    masked_conv,
-    ms_deform_attn,
-    nms,
-    psa_mask,
-    roi_align,
-    roi_pool,
-    rotated_boxes,
-    soft_nms,
-)
+from . import focal_loss
+from .boxes import box_overlap, line_nms, nms, rotated_boxes, soft_nms
+from .maps import carafe, deform_conv, masked_conv, ms_deform_attn, psa_mask
+from .regions import border_align, deform_roi_pool, roi_align, roi_pool
 
 OPERATORS: dict[str, Callable[..., Any]] = {
     "bbox_overlaps": box_overlap.bbox_overlaps,

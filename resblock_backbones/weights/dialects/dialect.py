@@ -26,7 +26,7 @@ class Dialect:
         deep_stem_mark: a name that only a deep stem has.
         left_out: names that its files hold and its networks do not.
         style: where the family's bottlenecks downsample, unless the caller says otherwise.
-        channel_order: of the pictures that its ImageNet weights expect.
+        channel_order: of the images that its ImageNet weights expect.
         folded_norms: running statistics are folded into weights and biases.
         numbers_identity: with ``avg_down``, a shortcut that keeps the size still counts the
             pooling that it does not need.

@@ -63,7 +63,7 @@ def region_of_interest_align(
     features, rois = features.double(), rois.double()
     channels = features.shape[1]
     output = torch.zeros(len(rois), channels, *size, dtype=torch.float64)
-    for r, (picture, *corners) in enumerate(rois.tolist()):
+    for r, (image, *corners) in enumerate(rois.tolist()):
         x1, y1, x2, y2 = (corner * scale - (0.5 if aligned else 0) for corner in corners)
         height, width = y2 - y1, x2 - x1
         if not aligned:
@@ -72,7 +72,7 @@ def region_of_interest_align(
         count_y = sampling_ratio or math.ceil(bin_height)
         count_x = sampling_ratio or math.ceil(bin_width)
         for channel in range(channels):
-            plane = features[int(picture), channel]
+            plane = features[int(image), channel]
             for i in range(size[0]):
                 for j in range(size[1]):
                     values = [

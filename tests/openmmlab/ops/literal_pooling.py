@@ -16,7 +16,7 @@ def region_of_interest_pool(
     """The largest pixel that each bin touches; x2 and y2 are the last pixels inside a box."""
     _, channels, height, width = features.shape
     output = torch.zeros(len(rois), channels, *size, dtype=features.dtype)
-    for r, (picture, x1, y1, x2, y2) in enumerate(rois.tolist()):
+    for r, (image, x1, y1, x2, y2) in enumerate(rois.tolist()):
         top, left, bottom, right = (c * scale for c in (y1, x1, y2 + 1, x2 + 1))
         if bottom <= top or right <= left:
             continue
@@ -33,7 +33,7 @@ def region_of_interest_pool(
                 if rows and columns:
                     for c in range(channels):
                         output[r, c, i, j] = max(
-                            features[int(picture), c, y, x] for y in rows for x in columns
+                            features[int(image), c, y, x] for y in rows for x in columns
                         )
     return output
 
@@ -50,7 +50,7 @@ def deformable_region_of_interest_pool(
     """The mean of the points of each bin, all of them moved by its offset."""
     channels = features.shape[1]
     output = torch.zeros(len(rois), channels, *size, dtype=torch.float64)
-    for r, (picture, *corners) in enumerate(rois.tolist()):
+    for r, (image, *corners) in enumerate(rois.tolist()):
         x1, y1, x2, y2 = (corner * scale - 0.5 for corner in corners)
         bin_height, bin_width = (y2 - y1) / size[0], (x2 - x1) / size[1]
         count_y = sampling_ratio or math.ceil(bin_height)
@@ -64,7 +64,7 @@ def deformable_region_of_interest_pool(
                 for c in range(channels):
                     values = [
                         read_bilinear(
-                            features[int(picture), c],
+                            features[int(image), c],
                             y1 + move_y + (i + (a + 0.5) / count_y) * bin_height,
                             x1 + move_x + (j + (b + 0.5) / count_x) * bin_width,
                         )

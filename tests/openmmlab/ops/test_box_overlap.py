@@ -10,7 +10,7 @@ from mmcv.ops import bbox_overlaps, nms, nms_match
 
 
 def some_boxes(count: int, seed: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    """Boxes that overlap a lot, some outside the picture, on whole pixels."""
+    """Boxes that overlap a lot, some outside the image, on whole pixels."""
     generator = torch.Generator().manual_seed(seed)
     corner = (torch.rand(count, 2, generator=generator) * 40 - 5).round()
     size = (torch.rand(count, 2, generator=generator) * 20).round() + 1

@@ -105,6 +105,6 @@ def test_channels_last_gives_the_same_numbers():
 
 
 @pytest.mark.parametrize("layer", [CARAFE(3, 1, 2), CARAFENaive(3, 1, 2)])
-def test_no_pictures_give_an_empty_output(layer):
+def test_no_images_give_an_empty_output(layer):
     result = layer(torch.zeros(0, 4, 3, 5), torch.zeros(0, 9, 6, 10))
     assert result.shape == (0, 4, 6, 10)

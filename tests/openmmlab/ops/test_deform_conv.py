@@ -174,7 +174,7 @@ def test_under_autocast_the_layers_run_forward_and_backward(layer):
     assert convolution.conv_offset.weight.grad.isfinite().all()
 
 
-def test_more_pictures_than_im2col_step_and_other_strides_give_the_same():
+def test_more_images_than_im2col_step_and_other_strides_give_the_same():
     features, offset, mask, weight, bias = tensors(*SETTINGS[0], batch=4)
     expected = deform_conv2d(features, offset, weight, 1, 1)
     torch.testing.assert_close(
@@ -196,10 +196,10 @@ def test_a_map_smaller_than_the_kernel_is_padded_by_the_plain_layer():
     torch.testing.assert_close(result, torch.conv2d(features, layer.weight, padding=1))
 
 
-@pytest.mark.parametrize("pictures", [0, 1])
-def test_no_pictures_and_no_pixels_are_refused_by_mmcv_itself(pictures):
+@pytest.mark.parametrize("images", [0, 1])
+def test_no_images_and_no_pixels_are_refused_by_mmcv_itself(images):
     layer = ModulatedDeformConv2d(2, 3, 3)
-    features, offset, mask = (torch.zeros(pictures, c, 2, 2) for c in (2, 18, 9))
+    features, offset, mask = (torch.zeros(images, c, 2, 2) for c in (2, 18, 9))
     with pytest.raises(ValueError, match="convolution input is too small"):
         layer(features, offset, mask)
 
@@ -237,7 +237,7 @@ def test_offsets_of_a_larger_map_are_read_as_compiled_mmcv_reads_them(layout):
     mask = torch.rand(2, 9, 12, 10, dtype=torch.float64).requires_grad_()
     result = modulated_deform_conv2d(features, offset, mask, weight, bias, *SETTINGS[0][:5])
     used_offset, used_mask = (
-        torch.stack([picture.reshape(-1)[: channels * 30] for picture in values]).reshape(
+        torch.stack([image.reshape(-1)[: channels * 30] for image in values]).reshape(
             2, channels, 6, 5
         )
         for values, channels in ((offset, 18), (mask, 9))

@@ -124,7 +124,7 @@ def test_the_module_runs_as_it_does_on_a_gpu(monkeypatch):
 
 
 @pytest.mark.parametrize(("batch", "queries"), [(0, 3), (2, 0)])
-def test_no_pictures_and_no_queries_give_an_empty_output(batch, queries):
+def test_no_images_and_no_queries_give_an_empty_output(batch, queries):
     leaves = [leaf.requires_grad_() for leaf in tensors(batch=batch, queries=queries)]
     result = attention(*leaves)
     assert result.shape == (batch, queries, 8)

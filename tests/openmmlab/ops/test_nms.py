@@ -8,7 +8,7 @@ from mmcv.ops import batched_nms, nms
 
 
 def some_boxes(count: int, seed: int, whole_pixels: bool = False) -> tuple[torch.Tensor, ...]:
-    """Boxes that overlap a lot, some outside the picture, with many equal scores."""
+    """Boxes that overlap a lot, some outside the image, with many equal scores."""
     generator = torch.Generator().manual_seed(seed)
     corner = torch.rand(count, 2, generator=generator) * 40 - 5
     size = torch.rand(count, 2, generator=generator) * 20

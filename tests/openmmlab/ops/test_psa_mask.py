@@ -68,7 +68,7 @@ def test_channels_last_gives_the_same_numbers(kind):
     assert last.grad.any()
 
 
-def test_no_pictures_give_an_empty_output():
+def test_no_images_give_an_empty_output():
     masks = torch.zeros(0, 9, 4, 4, requires_grad=True)
     result = PSAMask("collect", (3, 3))(masks)
     assert result.shape == (0, 16, 4, 4)

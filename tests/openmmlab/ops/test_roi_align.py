@@ -8,14 +8,14 @@ from mmcv.ops import RoIAlign, roi_align
 
 from resblock_backbones.openmmlab.ops.table import OPERATORS
 
-# Picture, then x1, y1, x2, y2 in pixels of the picture; the map is 9 x 11 at half its size.
+# Image, then x1, y1, x2, y2 in pixels of the image; the map is 9 x 11 at half its size.
 ROIS = [
     [0, 1.3, 2.2, 9.7, 14.1],
     [1, -6.0, -4.0, 8.0, 7.5],  # sticks out at the top left
     [1, 15.0, 12.0, 40.0, 33.0],  # sticks out at the bottom right
     [0, 50.0, 50.0, 70.0, 60.0],  # outside
     [1, 4.0, 4.0, 4.5, 4.2],  # smaller than a pixel
-    [0, 0.0, 0.0, 22.0, 18.0],  # the whole picture
+    [0, 0.0, 0.0, 22.0, 18.0],  # the whole image
 ]
 
 

@@ -9,7 +9,7 @@ from mmcv.ops import batched_nms, soft_nms
 
 
 def some_boxes(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Boxes that overlap a lot, some outside the picture, with scores that all differ."""
+    """Boxes that overlap a lot, some outside the image, with scores that all differ."""
     generator = torch.Generator().manual_seed(seed)
     corner = torch.rand(count, 2, generator=generator) * 40 - 5
     size = torch.rand(count, 2, generator=generator) * 20

@@ -1,0 +1,1 @@
+"""FlexResNet inside other libraries: one module a library."""

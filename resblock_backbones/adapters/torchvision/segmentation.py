@@ -1,0 +1,124 @@
+"""A dilated FlexResNet under torchvision's heads for semantic segmentation."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models.segmentation.deeplabv3 import DeepLabHead
+from torchvision.models.segmentation.fcn import FCNHead
+
+from ...options.checks import check_int
+from ...resnet.network import FlexResNet
+
+#: The reach of DeepLabV3's three dilated convolutions in pixels of the image (arXiv 1706.05587,
+#: section 4.1: rates 6, 12, 18 at stride 16, twice that at stride 8).
+ATROUS_REACH = (96, 192, 288)
+
+
+class SegmentationModel(nn.Module):
+    """A backbone and a head, and for training a second head on the map before the last.
+
+    The form of torchvision's ``DeepLabV3`` and ``FCN``: the same names of tensors, the same
+    outputs; their state dicts load strictly.
+
+    Args:
+        backbone: gives a tuple of maps.
+        classifier: on the last of them, as ``DeepLabHead`` or ``FCNHead``.
+        aux_classifier: on the one before it; None is none.
+
+    Shape:
+        ``(N, C, H, W)`` to an ``OrderedDict``: ``'out'``, and with an ``aux_classifier`` ``'aux'``,
+        each ``(N, classes, H, W)``: scores of each class, before the softmax.
+
+    Example:
+        >>> import torch
+        >>> model = fcn(FlexResNet(18, width=0.25, output_stride=8), 4, aux_loss=True).eval()
+        >>> [(name, tuple(out.shape)) for name, out in model(torch.zeros(1, 3, 65, 64)).items()]
+        [('out', (1, 4, 65, 64)), ('aux', (1, 4, 65, 64))]
+    """
+
+    def __init__(
+        self, backbone: nn.Module, classifier: nn.Module, aux_classifier: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.classifier = classifier
+        self.aux_classifier = aux_classifier
+
+    def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
+        maps = self.backbone(x)
+        outputs = OrderedDict(out=self.classifier(maps[-1]))
+        if self.aux_classifier is not None:
+            outputs["aux"] = self.aux_classifier(maps[-2])
+        for name, scores in outputs.items():
+            outputs[name] = F.interpolate(
+                scores, size=x.shape[-2:], mode="bilinear", align_corners=False
+            )
+        return outputs
+
+
+def deeplabv3(
+    backbone: FlexResNet,
+    num_classes: int,
+    *,
+    aux_loss: bool = False,
+    atrous_rates: Sequence[int] | None = None,
+) -> SegmentationModel:
+    """DeepLabV3 (arXiv 1706.05587) with torchvision's head.
+
+    ``FlexResNet(50, output_stride=8, contract_dilation=True)`` is the backbone of torchvision's
+    ``deeplabv3_resnet50``.
+
+    Args:
+        backbone: at stride 8 or 16 (``output_stride``).
+        num_classes: with the background.
+        aux_loss: whether to have the second head.
+        atrous_rates: dilations in the head; None is the paper's for the backbone's stride:
+            (12, 24, 36) at 8, as in torchvision, (6, 12, 18) at 16.
+
+    Raises:
+        ValueError: ``aux_loss`` with a backbone of one output.
+        TypeError: ``backbone`` is no ``FlexResNet``.
+
+    Example:
+        >>> model = deeplabv3(FlexResNet(18, width=0.25, output_stride=16), num_classes=4)
+        >>> [conv[0].dilation[0] for conv in model.classifier[0].convs[1:4]]
+        [6, 12, 18]
+    """
+    _check(backbone, num_classes, aux_loss)
+    if atrous_rates is None:
+        atrous_rates = [reach // backbone.out_strides[-1] for reach in ATROUS_REACH]
+    head = DeepLabHead(backbone.out_channels[-1], num_classes, atrous_rates)
+    return SegmentationModel(backbone, head, _aux_head(backbone, num_classes, aux_loss))
+
+
+def fcn(backbone: FlexResNet, num_classes: int, *, aux_loss: bool = False) -> SegmentationModel:
+    """A fully convolutional network (arXiv 1411.4038) with torchvision's head.
+
+    Args and raises as :func:`deeplabv3`.
+
+    Example:
+        >>> fcn(FlexResNet(18, width=0.25, output_stride=8), 4).classifier[0].in_channels
+        128
+    """
+    _check(backbone, num_classes, aux_loss)
+    head = FCNHead(backbone.out_channels[-1], num_classes)
+    return SegmentationModel(backbone, head, _aux_head(backbone, num_classes, aux_loss))
+
+
+def _aux_head(backbone: FlexResNet, num_classes: int, wanted: bool) -> nn.Module | None:
+    return FCNHead(backbone.out_channels[-2], num_classes) if wanted else None
+
+
+def _check(backbone: FlexResNet, num_classes: int, aux_loss: bool) -> None:
+    if not isinstance(backbone, FlexResNet):
+        raise TypeError(f"backbone: {type(backbone).__name__} is no FlexResNet")
+    check_int("num_classes", num_classes)
+    if aux_loss and len(backbone.out_channels) < 2:
+        raise ValueError(
+            f"aux_loss=True: needs a map before the last; out_indices={backbone.out_indices} gives "
+            "one"
+        )

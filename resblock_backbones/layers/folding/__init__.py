@@ -1,0 +1,1 @@
+"""A convolution and the norm behind it, computed as one convolution."""

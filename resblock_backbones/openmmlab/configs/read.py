@@ -1,0 +1,205 @@
+"""Read a config for a run, and say in one line what is wrong with it.
+
+MMEngine merges `--cfg-options model.backbone.dpeth=34` silently as a new key, and what then
+complains, if anything does, is far from the key that was typed. Here the option is compared with
+what the config and the class behind it know.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import traceback
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import (
+    DATA_SAMPLERS,
+    DATASETS,
+    HOOKS,
+    LOOPS,
+    METRICS,
+    MODELS,
+    OPTIM_WRAPPERS,
+    OPTIMIZERS,
+    PARAM_SCHEDULERS,
+    TRANSFORMS,
+    VISUALIZERS,
+    Registry,
+)
+from mmengine.runner import Runner
+
+from ...options.errors import ConfigError, InputError
+from .scopes import import_scope
+
+#: Keys that every MMEngine config may have at the top, though few write them all.
+TOP_LEVEL_KEYS = frozenset(inspect.signature(Runner).parameters) | {
+    "compile",
+    "custom_imports",
+    "default_scope",
+    "find_unused_parameters",
+    "model_wrapper_cfg",
+    "sync_bn",
+    "tta_model",
+    "tta_pipeline",
+}
+
+#: Where the class behind a `type` may be found.
+REGISTRIES = (
+    MODELS,
+    DATASETS,
+    TRANSFORMS,
+    DATA_SAMPLERS,
+    HOOKS,
+    LOOPS,
+    METRICS,
+    OPTIM_WRAPPERS,
+    OPTIMIZERS,
+    PARAM_SCHEDULERS,
+    VISUALIZERS,
+)
+
+#: Keys that nobody means when they mistype another.
+HIDDEN = {"type", "_delete_", "_scope_"}
+
+
+def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config file and merge the options of the command line into it.
+
+    Args:
+        path: the config file.
+        options: dotted key -> value, as `--cfg-options` gives them.
+
+    Raises:
+        ConfigError: the file is not there or does not parse (with the line), or an option names
+            a key that looks like a slip of the finger.
+
+    >>> read_config("no_configs/faster-rcnn.py")
+    Traceback (most recent call last):
+        ...
+    resblock_backbones.options.errors.ConfigError: no_configs/faster-rcnn.py: there is \
+no such folder as no_configs
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise ConfigError(_missing_config(file))
+    try:
+        cfg = Config.fromfile(path)
+    except InputError:
+        raise
+    except Exception as error:  # a config is a program: anything can go wrong in it
+        raise ConfigError(_broken_config(file, error)) from error
+    import_scope(cfg.get("default_scope"))
+    for key in options or {}:
+        _refuse_slips(cfg, key)
+    try:
+        cfg.merge_from_dict(dict(options or {}))
+    except Exception as error:
+        keys = " ".join(f"{key}={value}" for key, value in (options or {}).items())
+        raise ConfigError(f"--cfg-options {keys}: {_one_line(error)}") from error
+    return cfg
+
+
+def nearest(name: str, names: Collection[str], cutoff: float) -> str:
+    """A hint at the nearest name, ready to be appended to a message.
+
+    >>> nearest("num_worker", ["num_workers", "batch_size"], cutoff=0.8)
+    "; did you mean 'num_workers'?"
+    >>> nearest("pin_memory", ["num_workers", "batch_size"], cutoff=0.8)
+    ''
+    """
+    found = difflib.get_close_matches(name, sorted(names), n=1, cutoff=cutoff)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def _missing_config(file: Path) -> str:
+    if not file.parent.is_dir():
+        return f"{file}: there is no such folder as {file.parent}"
+    if file.is_dir():
+        return f"{file}: this is a folder, a config file is wanted"
+    near = difflib.get_close_matches(file.name, [p.name for p in file.parent.glob("*.py")], n=3)
+    return f"{file}: there is no such file" + (f"; near it: {', '.join(near)}" if near else "")
+
+
+def _broken_config(file: Path, error: BaseException) -> str:
+    """Say which line of which config is wrong, though MMEngine runs a copy of it."""
+    syntax = error if isinstance(error, SyntaxError) else error.__context__
+    if isinstance(syntax, SyntaxError) and syntax.lineno:
+        return f"{file}, line {syntax.lineno}: {syntax.msg}"
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == "<string>" or Path(frame.filename).suffix == ".py" == file.suffix
+        if frame.name == "<module>" and "mmengine" not in Path(frame.filename).parts
+    ]
+    where = f"{file}, line {lines[-1]}" if lines else f"{file}"
+    return f"{where}: {type(error).__name__}: {_one_line(error)}"
+
+
+def _refuse_slips(cfg: Config, key: str) -> None:
+    """Refuse an option whose key does not exist but looks like one that does."""
+    node: Any = cfg._cfg_dict
+    names = key.split(".")
+    for place, name in enumerate(names):
+        if isinstance(node, list | tuple):
+            if not name.isdigit() or int(name) >= len(node):
+                return  # MMEngine's own message names the list and its length
+            node = node[int(name)]
+        elif not isinstance(node, Mapping):
+            return
+        elif name in node:
+            node = node[name]
+        else:
+            _refuse_slip(cfg, key, node, names[:place], name)
+            return
+
+
+def _refuse_slip(
+    cfg: Config, key: str, node: Mapping[str, Any], parents: list[str], name: str
+) -> None:
+    scope = cfg.get("default_scope")
+    known, closed = set(TOP_LEVEL_KEYS), False
+    if parents:
+        known, closed = _parameters(_class_behind(node.get("type"), scope, REGISTRIES))
+        # What builds hooks, schedulers and optimizers takes some keys for itself.
+        closed = closed and _class_behind(node.get("type"), scope, [MODELS]) is not None
+    if name in known:
+        return
+    # A class that takes no other keyword settles it; else only a near miss is refused.
+    near = nearest(name, {*map(str, node), *known} - HIDDEN, cutoff=0.6 if closed else 0.8)
+    if near or closed:
+        owner = ".".join(parents) or "the config"
+        kind = f" ({node['type']})" if isinstance(node.get("type"), str) else ""
+        raise ConfigError(f"--cfg-options {key}: {owner}{kind} has no {name!r}{near}")
+
+
+def _class_behind(kind: Any, scope: str | None, registries: Sequence[Registry]) -> type | None:
+    if not isinstance(kind, str):
+        return kind if inspect.isclass(kind) else None
+    for root in registries:
+        with root.switch_scope_and_registry(scope) as registry:
+            found = registry.get(kind)
+        if inspect.isclass(found):
+            return found
+    return None
+
+
+def _parameters(built: type | None) -> tuple[set[str], bool]:
+    """The keywords that a class takes, and whether it takes no others."""
+    names = {"type", "_delete_", "_scope_"}
+    for owner in built.__mro__ if built is not None else ():
+        if "__init__" not in vars(owner):
+            continue
+        parameters = inspect.signature(owner).parameters.values()
+        names.update(
+            p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        )
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return names, True
+    return names, False
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

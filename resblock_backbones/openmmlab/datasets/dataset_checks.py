@@ -1,0 +1,160 @@
+"""Check before a run that the data is there and is what the config says.
+
+Every message is one line that names the config key, the file, and where it helps the command that
+makes the data.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DATASETS
+
+from ...data.errors import DatasetError
+from .class_counts import check_num_classes
+from .coco_checks import CocoContents, check_classes, read_coco
+from .images import check_images
+from .segmentation_checks import check_segmentation
+
+#: Keys under which data sets are wrapped in others (repeated, joined, mixed).
+INNER = ("dataset", "datasets")
+
+
+def check_datasets(cfg: Config, loaders: Sequence[str]) -> list[str]:
+    """Check the data sets of a config.
+
+    Args:
+        cfg: the whole config; its scope is imported already.
+        loaders: which of its data loaders the run will use.
+
+    Returns:
+        Warnings, one line each.
+
+    Raises:
+        DatasetError: a folder, file or image is missing or broken, or the classes do not match.
+        ConfigError: a head has another number of classes than the data.
+    """
+    warnings: list[str] = []
+    read: dict[Path, CocoContents] = {}
+    for loader in loaders:
+        part = cfg.get(loader) or {}
+        for key, dataset in _leaves(part.get("dataset"), f"{loader}.dataset"):
+            if not _is_remote(dataset):
+                warnings += _check_dataset(cfg, dataset, key, read)
+    for loader in loaders:
+        if loader != "train_dataloader":
+            _check_evaluator(cfg, loader.replace("_dataloader", "_evaluator"))
+    return warnings
+
+
+def _check_dataset(
+    cfg: Config, dataset: Mapping[str, Any], key: str, read: dict[Path, CocoContents]
+) -> list[str]:
+    built = _dataset_class(cfg, dataset)
+    root = dataset.get("data_root")
+    if root and not Path(root).is_dir():
+        raise DatasetError(f"{key}.data_root: there is no folder {root}{_how_to_make(root)}")
+    for name, folder in (dataset.get("data_prefix") or {}).items():
+        path = Path(root or "", folder)
+        if folder and not path.is_dir():
+            raise DatasetError(
+                f"{key}.data_prefix.{name}: there is no folder {path}{_how_to_make(path)}"
+            )
+    annotations = _annotation_file(dataset)
+    if annotations is not None and not annotations.is_file():
+        raise DatasetError(
+            f"{key}.ann_file: there is no file {annotations}{_how_to_make(annotations)}"
+        )
+    classes = _classes(built, dataset)
+    warnings: list[str] = []
+    if annotations is not None and _reads_as(built, "CocoDataset"):
+        if annotations not in read:
+            read[annotations] = read_coco(annotations)
+        contents = read[annotations]
+        if classes:
+            warnings += check_classes(annotations, contents.categories, classes, key)
+        folder = Path(root or "", (dataset.get("data_prefix") or {}).get("img", ""))
+        check_images([folder / name for name in contents.file_names])
+    elif built is not None and _reads_as(built, "BaseSegDataset"):
+        # Where the config picks some of the classes, the labels on disk count the others too.
+        all_classes = getattr(built, "METAINFO", {}).get("classes", classes)
+        check_segmentation(built, dataset, key, len(all_classes))
+    if classes and _is_a(built, ("CocoDataset", "BaseSegDataset")):
+        check_num_classes(cfg.model, classes, key)
+    return warnings
+
+
+def _leaves(dataset: Any, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The data sets that read files, inside those that wrap them."""
+    if isinstance(dataset, list | tuple):
+        for number, one in enumerate(dataset):
+            yield from _leaves(one, f"{key}[{number}]")
+    elif isinstance(dataset, Mapping):
+        inner = [name for name in INNER if name in dataset]
+        for name in inner:
+            yield from _leaves(dataset[name], f"{key}.{name}")
+        if not inner:
+            yield key, dataset
+
+
+def _check_evaluator(cfg: Config, key: str) -> None:
+    evaluators = cfg.get(key) or []
+    for one in evaluators if isinstance(evaluators, list | tuple) else [evaluators]:
+        file = one.get("ann_file") if isinstance(one, Mapping) else None
+        if isinstance(file, str) and "://" not in file and not Path(file).is_file():
+            raise DatasetError(f"{key}.ann_file: there is no file {file}{_how_to_make(file)}")
+
+
+def _how_to_make(path: str | Path) -> str:
+    """The command that makes the data, where it is ours to make."""
+    for folder in (Path(path), *Path(path).parents):
+        if folder.name == "shapes":
+            return f"; make it with: python tools/make_shapes.py --out {folder}"
+    return ""
+
+
+def _annotation_file(dataset: Mapping[str, Any]) -> Path | None:
+    name = dataset.get("ann_file")
+    return Path(dataset.get("data_root") or "", name) if name else None
+
+
+def _is_remote(dataset: Mapping[str, Any]) -> bool:
+    places = (dataset.get("data_root"), dataset.get("ann_file"))
+    return bool(dataset.get("backend_args")) or any("://" in str(place) for place in places)
+
+
+def _dataset_class(cfg: Config, dataset: Mapping[str, Any]) -> type | None:
+    kind = dataset.get("type")
+    if isinstance(kind, str):
+        with DATASETS.switch_scope_and_registry(cfg.get("default_scope")) as registry:
+            kind = registry.get(kind)
+    return kind if inspect.isclass(kind) else None
+
+
+def _is_a(built: type | None, names: tuple[str, ...]) -> bool:
+    """By name, so that neither MMDetection nor MMSegmentation has to be there for the other."""
+    return built is not None and any(owner.__name__ in names for owner in built.__mro__)
+
+
+def _reads_as(built: type | None, name: str) -> bool:
+    """Whether a data set reads its files as this class does, not in a way of its own."""
+    if built is None:
+        return False
+    for method in ("load_data_list", "parse_data_info"):
+        owners = [owner.__name__ for owner in built.__mro__ if method in vars(owner)]
+        base = next((one for one in built.__mro__ if one.__name__ == name), None)
+        if base is None or (method in vars(base) and owners[0] != name):
+            return False
+    return True
+
+
+def _classes(built: type | None, dataset: Mapping[str, Any]) -> list[str]:
+    given = (dataset.get("metainfo") or {}).get("classes")
+    default = getattr(built, "METAINFO", {}).get("classes", ())
+    classes = given if given is not None else default
+    # A file of names is MMEngine's to read.
+    return [] if isinstance(classes, str) else list(classes)

@@ -1,0 +1,1 @@
+"""Models of configs: registry, channels, weights."""

@@ -1,0 +1,296 @@
+"""Make necks and heads follow the channels of the backbone.
+
+In a config of the MM family the channels of the backbone stand once more in the neck, or in every
+head where there is no neck. Change the depth or the width and training ends in `expected input to
+have 256 channels`. `FlexResNet` knows its `out_channels` before any image goes through it, so
+the rest can follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from typing import Any
+
+import torch
+from mmengine.registry import MODELS
+
+from ...options.errors import ConfigError
+from ...resnet.network import FlexResNet
+
+Part = MutableMapping[str, Any]
+
+#: Channels of the maps that a head sees; None where it does not depend on the backbone.
+Features = Sequence[int | None]
+
+#: Necks that take every output of the backbone, one entry of `in_channels` for each.
+ALL_INPUTS = frozenset(
+    ["ChannelMapper", "FPG", "FPN", "FPN_CARAFE", "HRFPN", "JPU"]
+    + ["NASFCOS_FPN", "NASFPN", "PAFPN", "RFP"]
+)
+
+#: Necks that take the first outputs, as many as they have `in_channels`.
+FIRST_INPUTS = frozenset(["CLRFPN"])
+
+#: Necks that keep the channels that they are given.
+PASS_THROUGH = frozenset(["GlobalAveragePooling"])
+
+
+def link_channels(cfg: Part) -> list[str]:
+    """Set the input channels of necks and heads to what the backbone gives, in place.
+
+    Only a `FlexResNet` is followed; models with any other backbone stay as they are. Models
+    inside models (`detector` of a tracker, `module` under test-time augmentation) are found.
+
+    Args:
+        cfg: a model's config, or a whole config with a `model`.
+
+    Returns:
+        One line per change.
+
+    Raises:
+        ConfigError: the backbone refuses its options, a head asks for an output that the backbone
+            does not give, or a fixed part of the model cannot follow.
+
+    >>> model = dict(
+    ...     backbone=dict(type="FlexResNet", depth=18, width=0.5),
+    ...     neck=dict(type="FPN", in_channels=[64, 128, 256, 512], out_channels=64, num_outs=5),
+    ... )
+    >>> print(*link_channels(model))
+    neck.in_channels: [64, 128, 256, 512] -> [32, 64, 128, 256] (follows the backbone)
+    """
+    changes: list[str] = []
+    for where, model, backbone in _flexible_models(cfg):
+        link = _Link(where, changes)
+        seen: Features = backbone.out_channels
+        if "backbone_cfg" in model["backbone"]:
+            seen = link.branches(model["backbone"], backbone.out_channels)
+        seen = link.neck(model.get("neck"), seen)
+        for name, part in model.items():
+            if name == "roi_head" and isinstance(part, MutableMapping):
+                link.roi_head(part, seen, model["backbone"])
+            elif name == "head" or name.endswith("_head"):
+                link.head(part, name, seen)
+    return changes
+
+
+def stride_warnings(cfg: Part) -> list[str]:
+    """Say where RoI extractors look at other strides than the backbone has.
+
+    These strides are not changed: the anchors, the assignment of boxes to levels and the user's
+    intention hang on them.
+
+    >>> model = dict(
+    ...     backbone=dict(type="FlexResNet", depth=18, output_stride=16),
+    ...     neck=dict(type="FPN", in_channels=[64, 128, 256, 512], out_channels=64, num_outs=4),
+    ...     roi_head=dict(bbox_roi_extractor=dict(featmap_strides=[4, 8, 16, 32])),
+    ... )
+    >>> print(*stride_warnings(model))
+    roi_head.bbox_roi_extractor.featmap_strides is [4, 8, 16, 32], and the backbone's strides are \
+[4, 8, 16, 16]
+    """
+    warnings = []
+    for where, model, backbone in _flexible_models(cfg):
+        neck = model.get("neck")
+        first: Any = neck[0] if isinstance(neck, Sequence) and neck else neck
+        if first is not None and (_kind(first) != "FPN" or first.get("start_level", 0)):
+            continue
+        roi_head = model.get("roi_head")
+        for name in ("bbox_roi_extractor", "mask_roi_extractor"):
+            extractor = roi_head.get(name) if isinstance(roi_head, Mapping) else None
+            strides = extractor.get("featmap_strides") if isinstance(extractor, Mapping) else None
+            # Levels beyond the backbone's are the neck's own.
+            known = list(backbone.out_strides)[: len(strides or [])]
+            if strides and list(strides)[: len(known)] != known:
+                warnings.append(
+                    f"{where}roi_head.{name}.featmap_strides is {list(strides)}, and the "
+                    f"backbone's strides are {list(backbone.out_strides)}"
+                )
+    return warnings
+
+
+class _Link:
+    """Sets entries of one model, and writes down what changed."""
+
+    def __init__(self, where: str, changes: list[str]) -> None:
+        self.where = where
+        self.changes = changes
+
+    def set(self, part: Part, path: str, key: str, value: Any) -> None:
+        before = part[key]
+        after = value
+        if isinstance(value, Sequence):  # some necks take a tuple, and no list
+            after = tuple(value) if isinstance(before, tuple) else list(value)
+        if before == after:
+            return
+        part[key] = after
+        line = f"{self.where}{path}.{key}: {before} -> {after} (follows the backbone)"
+        self.changes.append(line)
+
+    def branches(self, outer: Part, channels: Sequence[int]) -> Features:
+        """Set the channels of a backbone that has a branch around another one (`backbone_cfg`)."""
+        if _kind(outer) == "ICNet" and len(channels) == 4:
+            self.set(outer, "backbone", "layer_channels", [channels[1], channels[3]])
+        if _kind(outer) != "BiSeNetV1" or len(channels) != 4:
+            return []
+        context = channels[1:]
+        self.set(outer, "backbone", "context_channels", context)
+        # Both paths are concatenated to as many channels as the second of these.
+        spatial = [*outer["spatial_channels"][:-1], context[1] - context[0]]
+        self.set(outer, "backbone", "spatial_channels", spatial)
+        return [outer["out_channels"], context[0], context[0]]
+
+    def neck(self, neck: Any, channels: Features) -> Features:
+        """Set the neck's input channels; returns what the heads see behind it."""
+        several = isinstance(neck, Sequence)
+        first = neck[0] if several and neck else neck
+        if not isinstance(first, MutableMapping) or _kind(first) in PASS_THROUGH:
+            return channels
+        path = "neck[0]" if several else "neck"
+        given = first.get("in_channels")
+        if isinstance(given, Sequence):
+            # A neck of unknown kind with another number of inputs chooses among the outputs.
+            if _kind(first) in ALL_INPUTS or len(given) == len(channels):
+                self.set(first, path, "in_channels", channels)
+            elif _kind(first) in FIRST_INPUTS:
+                self.set(first, path, "in_channels", channels[: len(given)])
+        elif isinstance(given, int):
+            self.set(first, path, "in_channels", channels[-1])
+        if _kind(first) != "JPU":
+            return []
+        # JPU hands the backbone's own maps on, all but the last, which it makes anew.
+        start = first.get("start_level", 0)
+        last = first.get("end_level", -1)
+        last = len(channels) - 1 if last == -1 else last - 1
+        return [*channels[start:last], None]
+
+    def head(self, head: Any, path: str, seen: Features) -> None:
+        """Set the input channels of a head, or of each of a list of heads."""
+        if isinstance(head, Sequence) and not isinstance(head, str):
+            for number, one in enumerate(head):
+                self.head(one, f"{path}[{number}]", seen)
+            return
+        if not isinstance(head, MutableMapping) or not seen:
+            return
+        self._in_channels(head, path, seen)
+        if head.get("c1_in_channels") and seen[0] is not None:
+            self.set(head, path, "c1_in_channels", seen[0])
+        if "kernel_generate_head" in head:  # K-Net keeps its input head inside another
+            self.head(head["kernel_generate_head"], f"{path}.kernel_generate_head", seen)
+
+    def _in_channels(self, head: Part, path: str, seen: Features) -> None:
+        given = head.get("in_channels")
+        index = head.get("in_index")
+        # MMSegmentation's heads take the last map unless told otherwise.
+        if index is None and path.startswith(("decode_head", "auxiliary_head")):
+            index = -1
+        if isinstance(given, Sequence):
+            chosen = index if isinstance(index, Sequence) else range(len(seen))
+            if len(given) != len(chosen) and not isinstance(index, Sequence):
+                return
+            if len(given) != len(chosen):
+                raise ConfigError(
+                    f"model.{self.where}{path}: in_channels={list(given)} and "
+                    f"in_index={list(chosen)} have different lengths"
+                )
+            followed = [self._at(seen, i, path) for i in chosen]
+            wanted = [new or old for new, old in zip(followed, given, strict=True)]
+            self.set(head, path, "in_channels", wanted)
+        elif isinstance(given, int):
+            if isinstance(index, int):
+                one = self._at(seen, index, path)
+            else:
+                # A dense head shares its convolutions over all levels: they must agree.
+                one = seen[0] if len(set(seen)) == 1 else None
+            if one is not None:
+                self.set(head, path, "in_channels", one)
+
+    def _at(self, seen: Features, index: int, path: str) -> int | None:
+        if not -len(seen) <= index < len(seen):
+            raise ConfigError(
+                f"model.{self.where}{path}.in_index: there is no map {index}; "
+                f"{len(seen)} come from the backbone (out_indices) and neck"
+            )
+        return seen[index]
+
+    def roi_head(self, roi_head: Part, seen: Features, backbone: Mapping[str, Any]) -> None:
+        """Set extractors and heads of a RoI head that looks at the backbone (C4, DC5)."""
+        if len(seen) != 1 or seen[0] is None:
+            return
+        channels = seen[0]
+        for name in ("bbox_roi_extractor", "mask_roi_extractor"):
+            extractors = roi_head.get(name)
+            several = isinstance(extractors, Sequence)
+            listed: Any = extractors if several else [extractors]
+            for number, extractor in enumerate(listed):
+                if isinstance(extractor, MutableMapping) and "out_channels" in extractor:
+                    path = f"roi_head.{name}" + (f"[{number}]" if several else "")
+                    self.set(extractor, path, "out_channels", channels)
+        shared = roi_head.get("shared_head")
+        if shared is not None:
+            channels = self._shared_head(shared, channels, backbone)
+        for name in ("bbox_head", "mask_head"):
+            self.head(roi_head.get(name), f"roi_head.{name}", [channels])
+
+    def _shared_head(self, shared: Part, channels: int, backbone: Mapping[str, Any]) -> int:
+        """MMDetection's ResLayer: one stage of a plain ResNet; returns its output channels."""
+        path = "roi_head.shared_head"
+        if shared.get("depth") is not None and backbone.get("depth") is not None:
+            self.set(shared, path, "depth", backbone["depth"])
+        stage = shared.get("stage", 3)
+        expansion = 1 if shared.get("depth") in (18, 34) else 4
+        takes = 64 * 2 ** (stage - 1) * expansion
+        if takes != channels:
+            raise ConfigError(
+                f"model.{self.where}{path}: {_kind(shared)} of depth {shared.get('depth')} takes "
+                f"{takes} channels, the backbone gives {channels}; it has no width to change, so "
+                "keep the backbone's, or use a neck"
+            )
+        return 64 * 2**stage * expansion
+
+
+def flexible_backbones(cfg: Part) -> Iterator[tuple[str, Part, str, Mapping[str, Any]]]:
+    """Each ``FlexResNet`` in a config: prefix of its model, the model, its own path and config.
+
+    >>> model = dict(detector=dict(backbone=dict(type="FlexResNet", depth=18)))
+    >>> [(where, path) for where, _, path, _ in flexible_backbones(dict(model=model))]
+    [('detector.', 'detector.backbone')]
+    """
+    if "backbone" not in cfg and isinstance(cfg.get("model"), MutableMapping):
+        cfg = cfg["model"]
+    yield from _walk(cfg, "")
+
+
+def _flexible_models(cfg: Part) -> Iterator[tuple[str, Part, FlexResNet]]:
+    for where, model, path, backbone in flexible_backbones(cfg):
+        yield where, model, _on_meta(backbone, path)
+
+
+def _walk(model: Part, where: str) -> Iterator[tuple[str, Part, str, Mapping[str, Any]]]:
+    backbone, path = model.get("backbone"), f"{where}backbone"
+    if isinstance(backbone, Mapping) and "backbone_cfg" in backbone:
+        backbone, path = backbone["backbone_cfg"], f"{path}.backbone_cfg"
+    if isinstance(backbone, Mapping) and _is_flexible(backbone):
+        yield where, model, path, backbone
+    for name, part in model.items():
+        if isinstance(part, MutableMapping) and name != "backbone":
+            yield from _walk(part, f"{where}{name}.")
+
+
+def _is_flexible(backbone: Mapping[str, Any]) -> bool:
+    kind = backbone.get("type")
+    built = MODELS.get(kind) if isinstance(kind, str) else kind
+    return isinstance(built, type) and issubclass(built, FlexResNet)
+
+
+def _on_meta(backbone: Mapping[str, Any], path: str) -> FlexResNet:
+    """Build the backbone without memory for its weights, to ask for its channels."""
+    try:
+        with torch.device("meta"):
+            return MODELS.build(dict(backbone))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"model.{path}: {error}") from error
+
+
+def _kind(part: Mapping[str, Any]) -> str:
+    kind = part.get("type")
+    return kind.split(".")[-1] if isinstance(kind, str) else getattr(kind, "__name__", "")

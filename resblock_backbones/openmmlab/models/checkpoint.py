@@ -1,0 +1,107 @@
+"""Make MMEngine load checkpoints without ever running what is in them.
+
+MMEngine's own files hold more than tensors: the history of the losses, a few numbers of numpy's,
+the methods of a scheduler. PyTorch's `weights_only=True` refuses those; here they have harmless
+stand-ins (see `checkpoint_types`), and nothing falls back to ordinary unpickling.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import IO, Any
+from urllib.error import URLError
+
+import torch
+from mmengine.dist import get_dist_info
+from mmengine.fileio import get_file_backend
+from mmengine.runner import CheckpointLoader
+from mmengine.runner import checkpoint as mmengine_checkpoint
+
+from ...weights import CheckpointError
+from ...weights.reading.read import download
+from ...weights.reading.safe_load import MapLocation, safe_load
+from .checkpoint_types import STAND_INS, without_stand_ins
+from .storage import save_whole_files
+
+
+def load(file: str | os.PathLike[str] | IO[bytes], map_location: MapLocation = None) -> Any:
+    """Load a checkpoint of MMEngine's with all that is in it, and never run any of it.
+
+    Args:
+        file: the checkpoint, or an open file.
+        map_location: as in `torch.load`.
+
+    Raises:
+        CheckpointError: as by `safe_load`.
+
+    >>> load("epoch_12.pth")
+    Traceback (most recent call last):
+        ...
+    resblock_backbones.weights.errors.CheckpointError: epoch_12.pth: there is no such file
+    """
+    return _only_data(safe_load(file, map_location, stand_ins=STAND_INS, unwrap=without_stand_ins))
+
+
+def load_from_local(filename: str, map_location: MapLocation = None) -> Any:
+    """MMEngine's loader of local files, by `load`."""
+    return load(os.path.expanduser(filename), map_location)  # noqa: PTH111 (keeps URLs' slashes)
+
+
+def load_from_http(
+    filename: str,
+    map_location: MapLocation = None,
+    model_dir: str | None = None,
+    progress: bool = True,
+) -> Any:
+    """MMEngine's loader of `http(s)://`, by `load`; the file is kept in PyTorch's cache."""
+    rank, processes = get_dist_info()
+    try:
+        if rank == 0:
+            download(filename, model_dir, progress=progress)
+        if processes > 1:
+            torch.distributed.barrier()
+        kept = download(filename, model_dir, progress=False)
+    except (URLError, OSError) as error:
+        raise CheckpointError(f"{filename}: cannot be downloaded: {error}") from error
+    return load(kept, map_location)
+
+
+def load_from_storage(
+    filename: str, map_location: MapLocation = None, backend: str = "petrel"
+) -> Any:
+    """MMEngine's loader of `s3://` and `petrel://`, by `load`."""
+    storage = get_file_backend(filename, backend_args={"backend": backend})
+    with io.BytesIO(storage.get(filename)) as opened:
+        return load(opened, map_location)
+
+
+def install() -> None:
+    """Make MMEngine load by `load`, whatever the scheme, and write files whole."""
+    CheckpointLoader.register_scheme(prefixes="", loader=load_from_local, force=True)
+    CheckpointLoader.register_scheme(
+        prefixes=["http://", "https://"], loader=load_from_http, force=True
+    )
+    CheckpointLoader.register_scheme(
+        prefixes=[r"(\S+\:)?s3://", r"(\S+\:)?petrel://"], loader=load_from_storage, force=True
+    )
+    # The loaders of `torchvision://`, `open-mmlab://`, ... call these by name.
+    mmengine_checkpoint.load_from_http = load_from_http
+    if hasattr(mmengine_checkpoint, "_safe_torch_load"):
+        mmengine_checkpoint._safe_torch_load = _safe_torch_load
+    save_whole_files()
+
+
+def _safe_torch_load(
+    file: str | IO[bytes], map_location: MapLocation = None, weights_only: bool | None = None
+) -> Any:
+    """In place of the one in MMEngine 0.10.12, which unpickles anything when it is refused."""
+    return load(file, map_location)
+
+
+def _only_data(checkpoint: Any) -> Any:
+    """Take out what MMEngine would run: on resume it executes `meta['config']` as Python."""
+    meta = checkpoint.get("meta") if isinstance(checkpoint, dict) else None
+    if isinstance(meta, dict):
+        meta.pop("config", None)
+    return checkpoint

@@ -1,0 +1,100 @@
+"""Whether a checkpoint has the weights of a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.runner import CheckpointLoader
+from torch import nn
+
+from ...weights import CheckpointError, rename_key
+
+
+def load_model_weights(model: nn.Module, file: str, *, prefix: str = "") -> Mapping[str, Any]:
+    """Load all of a model's weights, or none.
+
+    Args:
+        model: as a config builds it.
+        file: the checkpoint: a file, a URL, or a name that MMEngine knows.
+        prefix: of the model's names in the checkpoint, as `backbone.` for a backbone of a whole
+            model; a checkpoint without such names is taken as it is.
+
+    Returns:
+        The checkpoint's `meta`: the classes that it was trained for, and more.
+
+    Raises:
+        CheckpointError: it is not there, is damaged, would run code, or is of another model.
+    """
+    if "://" not in file and not Path(file).is_file():
+        raise CheckpointError(f"{file}: there is no such checkpoint file")
+    checkpoint = CheckpointLoader.load_checkpoint(file, map_location="cpu", logger="silent")
+    state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, Mapping) else {}
+    state = {re.sub(r"^module\.", "", str(name)): value for name, value in state.items()}
+    if any(name.startswith(prefix) for name in state):
+        state = {
+            name.removeprefix(prefix): value
+            for name, value in state.items()
+            if name.startswith(prefix)
+        }
+    matched, parts = compare_weights(model, state, [], backbone="" if prefix else "backbone.")
+    if not matched:
+        raise CheckpointError(f"{file}: none of its weights fits the model of the config")
+    if parts:
+        raise CheckpointError(f"{file}: does not fit the model of the config: {'; '.join(parts)}")
+    model.load_state_dict(state, strict=False)
+    meta = checkpoint.get("meta")
+    return meta if isinstance(meta, Mapping) else {}
+
+
+def compare_weights(
+    model: nn.Module,
+    state_dict: Mapping[str, Any],
+    revise_keys: Sequence[tuple[str, str]],
+    backbone: str = "backbone.",
+) -> tuple[int, list[str]]:
+    """How many of a model's weights a checkpoint has, and what is wrong with the others.
+
+    Args:
+        model: the model.
+        state_dict: of the checkpoint.
+        revise_keys: patterns of names and what stands for them in the model, as MMEngine has them.
+        backbone: what the names of the backbone's weights begin with.
+
+    >>> compare_weights(nn.Linear(2, 1), nn.Linear(2, 1, bias=False).state_dict(), [])
+    (1, ['1 missing (bias, ...)'])
+    """
+    own = {
+        name: value
+        for name, value in model.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    found = {}
+    for name, value in state_dict.items():
+        shape = getattr(value, "shape", None)
+        name = _revised(name, revise_keys)
+        # A FlexResNet takes other families' names, another backbone its own.
+        found[name] = found[_own_name(name, backbone)] = shape
+    left_out = {
+        "missing": [name for name in own if name not in found],
+        "of another shape": [
+            name for name in own if name in found and own[name].shape != found[name]
+        ],
+    }
+    parts = [f"{len(n)} {what} ({n[0]}, ...)" for what, n in left_out.items() if n]
+    return len(own) - sum(map(len, left_out.values())), parts
+
+
+def _revised(name: str, revise_keys: Sequence[tuple[str, str]]) -> str:
+    for pattern, replacement in revise_keys:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def _own_name(name: str, backbone: str) -> str:
+    """What a `FlexResNet` calls a weight that is loaded into it."""
+    if name.startswith(backbone):
+        name = backbone + rename_key(name.removeprefix(backbone))
+    return name

@@ -1,0 +1,1 @@
+"""Operators on whole feature maps: deformable convolution, attention, upsampling."""

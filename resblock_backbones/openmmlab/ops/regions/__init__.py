@@ -1,0 +1,1 @@
+"""Operators that pool a region of a feature map."""

@@ -1,0 +1,148 @@
+"""Deformable RoIPool (arXiv 1703.06211): RoIAlign whose bins are moved by learned offsets."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..bilinear import as_maps, as_rows, corners, weighted_sums
+from ..kernel import in_working_dtype
+
+# Points that are read together: about 300 MiB of indices and weights.
+POINTS_AT_ONCE = 2**21
+
+
+def deform_roi_pool_forward(
+    input: Tensor,
+    rois: Tensor,
+    offset: Tensor,
+    output: Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    gamma: float,
+) -> None:
+    """Fill `output` (R, C, pooled_height, pooled_width) from `input` (B, C, H, W).
+
+    Args:
+        rois: (R, 5) as image, x1, y1, x2, y2, times `spatial_scale` in pixels of `input`.
+        offset: (R, 2, pooled_height, pooled_width) as x, y: how far each bin moves, in `gamma`
+            times the size of its box; or empty.
+        sampling_ratio: points per bin and direction; 0 takes about one per pixel.
+    """
+    features, boxes, offset = in_working_dtype(input, rois, offset)
+    size = (pooled_height, pooled_width)
+    pixels = as_rows(features)
+    for part, points in sampled(boxes, offset, size, spatial_scale, sampling_ratio, gamma):
+        rows, weights = rows_and_weights(points, features.shape)
+        sums = weighted_sums(pixels, rows, weights, points.starts * 4)
+        means = sums / points.per_bin.clamp(min=1)[:, None]
+        output[part] = as_maps(means, len(part), *size).to(output.dtype)
+
+
+def deform_roi_pool_backward(
+    grad_output: Tensor,
+    input: Tensor,
+    rois: Tensor,
+    offset: Tensor,
+    grad_input: Tensor,
+    grad_offset: Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    gamma: float,
+) -> None:
+    """Add the gradients of `deform_roi_pool_forward` to `grad_input` and `grad_offset`."""
+    grad, features, boxes, offset = in_working_dtype(grad_output, input, rois, offset)
+    size = (pooled_height, pooled_width)
+    pixels = as_rows(features).requires_grad_()
+    grad_pixels = torch.zeros_like(pixels)
+    for part, points in sampled(boxes, offset, size, spatial_scale, sampling_ratio, gamma):
+        grad_bins = as_rows(grad[part]) / points.per_bin.clamp(min=1)[:, None]
+        rows, weights = rows_and_weights(points, features.shape)
+        with torch.enable_grad():
+            sums = weighted_sums(pixels, rows, weights.requires_grad_(), points.starts * 4)
+        of_pixels, of_weights = torch.autograd.grad(sums, (pixels, weights), grad_bins)
+        grad_pixels += of_pixels
+        if offset.numel():
+            moved = slopes(points, of_weights.view(-1, 4), features.shape[2:])
+            of_bins = grad.new_zeros(len(grad_bins), 2).index_add_(0, points.bin, moved)
+            of_bins *= gamma * points.extent.repeat_interleave(size[0] * size[1], 0)
+            grad_offset[part] += as_maps(of_bins, len(part), *size).to(grad_offset.dtype)
+    grad_input.add_(as_maps(grad_pixels, len(features), *features.shape[2:]))
+
+
+class Points(NamedTuple):
+    """The points of all bins of some boxes, bin after bin."""
+
+    image: Tensor  # (K,) int64
+    y: Tensor  # (K,) pixels of the map
+    x: Tensor  # (K,)
+    bin: Tensor  # (K,) which bin of which box, as one number
+    starts: Tensor  # (bins,) the first point of each bin
+    per_bin: Tensor  # (bins,) how many
+    extent: Tensor  # (R, 2) width and height of the boxes, pixels of the map
+
+
+def sampled(
+    boxes: Tensor,
+    offset: Tensor,
+    size: tuple[int, int],
+    spatial_scale: float,
+    sampling_ratio: int,
+    gamma: float,
+) -> Iterator[tuple[Tensor, Points]]:
+    """Indices of some boxes (R, 5) and their points, until all boxes have had their turn."""
+    start = boxes[:, 1:3] * spatial_scale - 0.5
+    extent = boxes[:, 3:5] * spatial_scale - 0.5 - start
+    height, width = size
+    step = extent / extent.new_tensor([width, height])
+    number = step.ceil() if sampling_ratio <= 0 else torch.full_like(step, sampling_ratio)
+    number = number.clamp(min=0).long()
+    bin_x, bin_y = torch.meshgrid(
+        *(torch.arange(n).to(step) for n in (width, height)), indexing="xy"
+    )
+    # (R, h, w, 2), as x, y
+    bin_start = start[:, None, None]
+    if offset.numel():
+        bin_start = bin_start + gamma * extent[:, None, None] * offset.permute(0, 2, 3, 1)
+    bin_start = bin_start + torch.stack([bin_x, bin_y], -1) * step[:, None, None]
+
+    most = int(number.prod(1).max()) * height * width if len(boxes) else 1
+    for part in torch.arange(len(boxes), device=boxes.device).split(POINTS_AT_ONCE // most + 1):
+        per_bin = number[part].prod(1).repeat_interleave(height * width)
+        starts = per_bin.cumsum(0) - per_bin
+        bin = torch.repeat_interleave(per_bin)
+        roi = part[bin // (height * width)]
+        k = torch.arange(len(bin), device=bin.device) - starts[bin]
+        k = torch.stack([k % number[roi, 0], k // number[roi, 0]], 1)
+        x, y = (bin_start[part].reshape(-1, 2)[bin] + (k + 0.5) * step[roi] / number[roi]).unbind(1)
+        yield part, Points(boxes[roi, 0].long(), y, x, bin, starts, per_bin, extent[part])
+
+
+def rows_and_weights(points: Points, shape: torch.Size) -> tuple[Tensor, Tensor]:
+    """(4 K,) the pixels of maps of `shape` (B, C, H, W) around all points, and their weights."""
+    found = corners(points.image, points.y, points.x, *shape[2:])
+    return torch.stack(found.rows, 1).flatten(), torch.stack(found.weights, 1).flatten()
+
+
+def slopes(points: Points, of_weights: Tensor, shape: torch.Size) -> Tensor:
+    """(K, 2) gradient of the points' x, y from that of their weights (K, 4), on maps (H, W).
+
+    Between border and frame MMCV goes on with the slope of the outermost pixels, although what is
+    read there is constant.
+    """
+    top_left, top_right, bottom_left, bottom_right = of_weights.unbind(1)
+    low, high, is_inside = [], [], torch.ones_like(points.bin, dtype=torch.bool)
+    for place, size in ((points.y, shape[0]), (points.x, shape[1])):
+        low.append(place.clamp(0, size - 1).floor())
+        high.append((low[-1] + 1).clamp(max=size - 1))
+        is_inside &= (place >= -1) & (place <= size)
+    of_x = (bottom_right - bottom_left) * (points.y - low[0])
+    of_x += (top_right - top_left) * (high[0] - points.y)
+    of_y = (bottom_right - top_right) * (points.x - low[1])
+    of_y += (bottom_left - top_left) * (high[1] - points.x)
+    return torch.stack([of_x, of_y], 1) * is_inside[:, None]

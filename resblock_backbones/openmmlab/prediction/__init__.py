@@ -1,0 +1,1 @@
+"""Predictions of a trained model for images and videos."""

@@ -1,0 +1,125 @@
+"""What a model sees, drawn over the image: boxes, masks, label maps with a legend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from .predictor import Colour, Found
+
+#: Smaller images are drawn larger, or nobody could read what stands at the boxes.
+SMALLEST_SIDE = 384
+PAPER, INK = (255, 255, 255), (40, 40, 40)
+MASK_OPACITY, MAP_OPACITY = 0.45, 0.55
+
+NameOf = Callable[[int], str]
+ColourOf = Callable[[int], Colour]
+
+
+def draw_found(
+    image: Image.Image, found: Found, name_of: NameOf, colour_of: ColourOf, *, legend: int
+) -> Image.Image:
+    """A copy of an image with what is seen in it.
+
+    Args:
+        image: RGB.
+        found: in it.
+        name_of, colour_of: of a label.
+        legend: width of the legend beside a label map, in pixels; see :func:`legend_width`.
+    """
+    scale = -(-SMALLEST_SIDE // max(image.size))
+    size = (image.width * scale, image.height * scale)
+    large = image.resize(size, Image.Resampling.LANCZOS) if scale > 1 else image.copy()
+    if found.label_map is not None:
+        return _with_label_map(large, found.label_map, name_of, colour_of, legend)
+    return _with_objects(large, found, scale, name_of, colour_of)
+
+
+def legend_width(names: list[str]) -> int:
+    """How wide a legend has to be for these classes, whichever are seen."""
+    font = ImageFont.load_default(size=14)
+    return 40 + max((int(font.getlength(f"{name} 100.0 %")) for name in names), default=80)
+
+
+def _with_objects(
+    image: Image.Image, found: Found, scale: int, name_of: NameOf, colour_of: ColourOf
+) -> Image.Image:
+    assert found.boxes is not None and found.labels is not None and found.scores is not None
+    # The surest are drawn last, over the others.
+    order = np.argsort(found.scores)
+    if found.masks is not None:
+        pixels = np.asarray(image, np.float32).copy()
+        for index in order:
+            _blend_mask(
+                pixels, _enlarged(found.masks[index], scale), colour_of(int(found.labels[index]))
+            )
+        image = Image.fromarray(np.rint(pixels).astype(np.uint8))
+    draw = ImageDraw.Draw(image)
+    line = max(2, round(min(image.size) / 300))
+    font = ImageFont.load_default(size=max(12, round(min(image.size) / 45)))
+    for index in order:
+        label = int(found.labels[index])
+        x1, y1, x2, y2 = (float(value) * scale for value in found.boxes[index])
+        colour = colour_of(label)
+        draw.rectangle((min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)), None, colour, line)
+        text = f"{name_of(label)} {found.scores[index]:.2f}"
+        left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+        width, height = right - left + 6, bottom - top + 6
+        x = max(0.0, min(x1, image.width - width))
+        y = y1 - height if y1 >= height else y1
+        draw.rectangle((x, y, x + width, y + height), fill=colour)
+        draw.text((x + 3 - left, y + 3 - top), text, fill=_readable_on(colour), font=font)
+    return image
+
+
+def _blend_mask(pixels: np.ndarray, mask: np.ndarray, colour: Colour) -> None:
+    """Tint a mask's pixels, in place, and paint its border whole."""
+    tint = np.array(colour, np.float32)
+    pixels[mask] = (1 - MASK_OPACITY) * pixels[mask] + MASK_OPACITY * tint
+    inside = mask.copy()
+    inside[1:] &= mask[:-1]
+    inside[:-1] &= mask[1:]
+    inside[:, 1:] &= mask[:, :-1]
+    inside[:, :-1] &= mask[:, 1:]
+    pixels[mask & ~inside] = tint
+
+
+def _with_label_map(
+    image: Image.Image,
+    label_map: np.ndarray,
+    name_of: NameOf,
+    colour_of: ColourOf,
+    legend: int,
+) -> Image.Image:
+    labels, counts = np.unique(label_map, return_counts=True)
+    colours = np.zeros((int(labels.max()) + 1, 3), np.uint8)
+    for label in labels:
+        colours[label] = colour_of(int(label))
+    tint = Image.fromarray(colours[label_map]).resize(image.size, Image.Resampling.NEAREST)
+    canvas = Image.new("RGB", (image.width + legend, image.height), PAPER)
+    canvas.paste(Image.blend(image, tint, MAP_OPACITY), (0, 0))
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=14)
+    shares = sorted(zip(counts / label_map.size, labels, strict=True), reverse=True)
+    rows = max(1, (image.height - 8) // 22)
+    for row, (share, label) in enumerate(shares[:rows]):
+        left, top = image.width + 8, 8 + 22 * row
+        if row == rows - 1 and len(shares) > rows:
+            text = f"and {len(shares) - row} more"
+            draw.text((left + 22, top - 2), text, fill=INK, font=font)
+            break
+        colour = colour_of(int(label))
+        draw.rectangle((left, top, left + 14, top + 14), fill=colour, outline=INK)
+        text = f"{name_of(int(label))} {100 * share:.1f} %"
+        draw.text((left + 22, top - 2), text, fill=INK, font=font)
+    return canvas
+
+
+def _enlarged(mask: np.ndarray, scale: int) -> np.ndarray:
+    return mask.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def _readable_on(colour: Colour) -> Colour:
+    red, green, blue = colour
+    return (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else (255, 255, 255)

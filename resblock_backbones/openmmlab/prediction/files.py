@@ -1,0 +1,139 @@
+"""Predictions as files: COCO JSON of objects, PNG label maps."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
+
+from ...data.errors import DatasetError
+from ...files.whole import write_whole
+from .predictor import Found
+
+
+class CocoPredictions:
+    """Objects in the form of COCO's annotations, with a score: `images`, `categories`,
+    `annotations`.
+
+    Category ids are those of the config's annotation file where it is there, COCO's own for its
+    classes, and else the label + 1. Images that are in the annotation file keep their ids, so
+    that pycocotools' `loadRes(predictions["annotations"])` compares them with it.
+
+    Args:
+        classes: names by label.
+        dataset: of the config, with `ann_file`, `data_root` and `data_prefix`.
+
+    Raises:
+        DatasetError: the annotation file is there and is no JSON.
+    """
+
+    def __init__(self, classes: Sequence[str], dataset: Mapping[str, Any]) -> None:
+        self.images: list[dict[str, Any]] = []
+        self.annotations: list[dict[str, Any]] = []
+        known = _read_annotations(dataset)
+        self._ids = _image_ids(known, dataset)
+        self._next = 1 + max(self._ids.values(), default=0)
+        ids = {one["name"]: one["id"] for one in known.get("categories", [])}
+        if not set(classes) <= ids.keys():
+            coco = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
+            ids = {name: number for number, name in enumerate(coco)}
+        if not set(classes) <= ids.keys():
+            ids = {name: label + 1 for label, name in enumerate(classes)}
+        self.categories = [{"id": ids[name], "name": name} for name in classes]
+
+    def add(self, file: Path, size: tuple[int, int], found: Found, **more: Any) -> None:
+        """Add what was found in an image.
+
+        Args:
+            file: of the image, or the video.
+            size: width and height of the image.
+            found: in it.
+            more: to be told of the image.
+        """
+        image_id = None if more else self._ids.get(file.resolve())
+        if image_id is None:
+            image_id, self._next = self._next, self._next + 1
+        image = {"id": image_id, "file_name": str(file), "width": size[0], "height": size[1]}
+        self.images.append(image | more)
+        assert found.boxes is not None and found.labels is not None and found.scores is not None
+        for index, (x1, y1, x2, y2) in enumerate(found.boxes.tolist()):
+            one = {
+                "id": len(self.annotations) + 1,
+                "image_id": image_id,
+                "category_id": self._category(int(found.labels[index])),
+                "bbox": [x1, y1, x2 - x1, y2 - y1],
+                "area": (x2 - x1) * (y2 - y1),
+                "score": float(found.scores[index]),
+                "iscrowd": 0,
+            }
+            if found.masks is not None:
+                one["segmentation"] = run_lengths(found.masks[index])
+                one["area"] = int(found.masks[index].sum())
+            self.annotations.append(one)
+
+    def write(self, file: Path) -> None:
+        """Write all as one JSON file."""
+        contents = {
+            "images": self.images,
+            "categories": self.categories,
+            "annotations": self.annotations,
+        }
+        write_whole(file, json.dumps(contents).encode())
+
+    def _category(self, label: int) -> int:
+        return self.categories[label]["id"] if label < len(self.categories) else label + 1
+
+
+def run_lengths(mask: np.ndarray) -> dict[str, Any]:
+    """COCO's compressed run lengths of a mask `(H, W)`.
+
+    >>> run_lengths(np.eye(2, dtype=bool))
+    {'size': [2, 2], 'counts': '0120'}
+    """
+    from pycocotools import mask as coco_mask
+
+    encoded = coco_mask.encode(np.asfortranarray(mask, np.uint8))
+    return {"size": list(encoded["size"]), "counts": encoded["counts"].decode()}
+
+
+def write_label_map(label_map: np.ndarray, file: Path) -> None:
+    """Write the number of each pixel's class as a grey PNG, of 8 bits where they suffice."""
+    kind = np.uint8 if label_map.max(initial=0) < 256 else np.uint16
+    write_png(Image.fromarray(label_map.astype(kind)), file)
+
+
+def write_png(image: Image.Image, file: Path) -> None:
+    """Write a whole PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    write_whole(file, buffer.getvalue())
+
+
+def _annotation_file(dataset: Mapping[str, Any]) -> Path | None:
+    name = dataset.get("ann_file")
+    if not isinstance(name, str) or not name.endswith(".json"):
+        return None
+    return Path(dataset.get("data_root") or "", name)
+
+
+def _read_annotations(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    file = _annotation_file(dataset)
+    if file is None or not file.is_file():
+        return {}
+    try:
+        known = json.loads(file.read_text())
+    except ValueError as error:
+        raise DatasetError(f"{file}: is no COCO JSON: {error}") from error
+    return known if isinstance(known, dict) else {}
+
+
+def _image_ids(known: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[Path, int]:
+    prefix = dataset.get("data_prefix") or {}
+    folder = Path(dataset.get("data_root") or "", prefix.get("img") or prefix.get("img_path") or "")
+    return {(folder / one["file_name"]).resolve(): one["id"] for one in known.get("images", [])}

@@ -1,0 +1,188 @@
+"""A trained model of a config, asked about images that belong to no data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import DATASETS, MODELS, init_default_scope
+
+from ...options.errors import ConfigError, InputError
+from ..datasets.images import LoadWholeImageFromFile
+from ..models.channels import link_channels
+from ..models.model_weights import load_model_weights
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a model sees in an image.
+
+    Attributes:
+        boxes: `(N, 4)`, x1 y1 x2 y2 in pixels of the image; None of a segmentation model.
+        labels: `(N,)`, numbers of classes.
+        scores: `(N,)`.
+        masks: `(N, H, W)`, bool; None without masks.
+        label_map: `(H, W)`, the class of each pixel; None of a detector.
+    """
+
+    boxes: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    scores: np.ndarray | None = None
+    masks: np.ndarray | None = None
+    label_map: np.ndarray | None = None
+
+
+class Predictor:
+    """The model of a config with the weights of a checkpoint.
+
+    Args:
+        cfg: the config; its channels are made to follow the backbone.
+        checkpoint: with all the model's weights.
+        device: where to compute.
+        score_threshold: objects below it are left out.
+
+    Attributes:
+        classes: names by label, of the checkpoint or else the config; empty where neither tells.
+        palette: a colour for each.
+        notes: lines for the reader.
+
+    Raises:
+        InputError: config or checkpoint are wrong, or do not belong together.
+    """
+
+    def __init__(
+        self, cfg: Config, checkpoint: str, *, device: torch.device, score_threshold: float
+    ) -> None:
+        if "model" not in cfg:
+            raise ConfigError(f"{cfg.filename}: has no model")
+        init_default_scope(cfg.get("default_scope", "mmengine"))
+        self.notes = link_channels(cfg.model)
+        self.dataset = dataset_of(cfg)
+        steps = list(_steps_without_truth(cfg, self.dataset))
+        self._of_file = Compose([{"type": LoadWholeImageFromFile, **_loading(steps)}, *steps[1:]])
+        self._of_pixels = Compose(steps[1:])
+        try:
+            model = MODELS.build(cfg.model)
+        except (TypeError, ValueError, KeyError) as error:
+            raise ConfigError(f"{cfg.filename}: its model cannot be built: {error}") from error
+        meta = load_model_weights(model, checkpoint)
+        self.model = revert_sync_batchnorm(model).to(device).eval()
+        self.score_threshold = score_threshold
+        told = _told_classes(meta, self.dataset)
+        self.classes: tuple[str, ...] = tuple(told.get("classes") or ())
+        self.palette = _palette(told.get("palette"), len(self.classes))
+
+    def name_of(self, label: int) -> str:
+        """The name of a class."""
+        return self.classes[label] if label < len(self.classes) else str(label)
+
+    def colour_of(self, label: int) -> Colour:
+        """The colour of a class."""
+        return self.palette[label % len(self.palette)]
+
+    def ask_files(self, files: Sequence[str]) -> list[Found]:
+        """What is seen in image files of one size.
+
+        Raises:
+            ImageError: one of them is broken.
+        """
+        return self._ask([self._of_file({"img_path": file, "img_id": 0}) for file in files])
+
+    def ask_frames(self, frames: Sequence[np.ndarray]) -> list[Found]:
+        """What is seen in images `(H, W, 3)`, BGR."""
+        data = []
+        for frame in frames:
+            size = frame.shape[:2]
+            data.append({"img": frame, "img_shape": size, "ori_shape": size, "img_id": 0})
+        return self._ask([self._of_pixels({"img_path": None, **one}) for one in data])
+
+    def _ask(self, data: list[Any]) -> list[Found]:
+        with torch.inference_mode():
+            return [self._read(result) for result in self.model.test_step(pseudo_collate(data))]
+
+    def _read(self, result: Any) -> Found:
+        if hasattr(result, "pred_sem_seg"):
+            return Found(label_map=result.pred_sem_seg.data[0].cpu().numpy())
+        if not hasattr(result, "pred_instances") or not hasattr(result.pred_instances, "bboxes"):
+            kinds = [name for name in result.keys() if name.startswith("pred")]  # noqa: SIM118
+            raise InputError(
+                f"the model gives {', '.join(kinds) or 'nothing'}; predict.py knows boxes, masks "
+                "and label maps"
+            )
+        found = result.pred_instances
+        found = found[found.scores >= self.score_threshold]
+        masks = found.get("masks")
+        return Found(
+            boxes=found.bboxes.float().cpu().numpy(),
+            labels=found.labels.cpu().numpy(),
+            scores=found.scores.float().cpu().numpy(),
+            masks=None if masks is None else np.asarray(torch.as_tensor(masks).cpu(), bool),
+        )
+
+
+def dataset_of(cfg: Config) -> Mapping[str, Any]:
+    """The data set that a config tests on, without what is wrapped around it."""
+    for name in ("test_dataloader", "val_dataloader"):
+        dataset = (cfg.get(name) or {}).get("dataset")
+        while isinstance(dataset, Mapping):
+            inner = dataset.get("dataset") or dataset.get("datasets")
+            if not inner:
+                return dataset
+            dataset = inner[0] if isinstance(inner, Sequence) else inner
+    return {}
+
+
+def _steps_without_truth(cfg: Config, dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    pipeline = dataset.get("pipeline") or cfg.get("test_pipeline")
+    if not pipeline:
+        raise ConfigError(f"{cfg.filename}: has no test_dataloader with a pipeline")
+    for number, step in enumerate(pipeline):
+        kind = _kind(step)
+        if number == 0 and kind not in ("LoadImageFromFile", "LoadWholeImageFromFile"):
+            raise ConfigError(
+                f"{cfg.filename}: its test pipeline begins with {kind}; predict.py reads image "
+                "files (LoadImageFromFile)"
+            )
+        if number == 0 or not kind.startswith("Load"):
+            yield step
+
+
+def _loading(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How the config reads an image, but from this machine's disk."""
+    left_out = ("type", "backend_args", "file_client_args")
+    return {name: value for name, value in steps[0].items() if name not in left_out}
+
+
+def _kind(step: Mapping[str, Any]) -> str:
+    kind = step.get("type")
+    return kind.split(".")[-1] if isinstance(kind, str) else getattr(kind, "__name__", "")
+
+
+def _told_classes(meta: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """Names and colours: of the checkpoint, else of the config, else of the data set's class."""
+    of_class = DATASETS.get(dataset["type"]) if isinstance(dataset.get("type"), str) else None
+    own = getattr(of_class, "METAINFO", {})
+    told: dict[str, Any] = {}
+    for source in (own, dataset.get("metainfo") or {}, meta.get("dataset_meta") or {}):
+        lower = {str(name).lower(): value for name, value in source.items()}
+        told.update({name: lower[name] for name in ("classes", "palette") if lower.get(name)})
+    if told.get("palette") == own.get("palette") and told.get("classes") != own.get("classes"):
+        told.pop("palette", None)  # MMDetection's data sets keep it when the classes are others
+    return told
+
+
+def _palette(given: Any, classes: int) -> list[Colour]:
+    if isinstance(given, list | tuple) and len(given) >= max(classes, 1):
+        return [(int(red), int(green), int(blue)) for red, green, blue in given]
+    # Neighbours in number are far apart in hue: each step is a golden angle.
+    turns = np.arange(max(classes, 1))[:, None] * 0.381966 + np.array([0.0, 2 / 3, 1 / 3])
+    levels = np.rint(140 + 100 * np.cos(2 * np.pi * turns)).astype(int)
+    return [(int(red), int(green), int(blue)) for red, green, blue in levels]

@@ -1,0 +1,1 @@
+"""Training and testing from a config: runner, hooks, processes, reports."""

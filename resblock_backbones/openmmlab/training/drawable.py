@@ -1,0 +1,65 @@
+"""What MMDetection and MMSegmentation tell of an image, made ready to be drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .drawings import LabelMap, Objects
+
+
+def truth_of(info: Mapping[str, Any], result: Any) -> Objects | LabelMap | None:
+    """The ground truth of an image.
+
+    Args:
+        info: what the data set tells of it (``get_data_info``).
+        result: its data sample, as the model gave it back.
+
+    Returns:
+        None where there is nothing to draw.
+    """
+    if "gt_sem_seg" in result:
+        return LabelMap(result.gt_sem_seg.data[0].cpu().numpy())
+    if "instances" not in info:
+        return None
+    seen = [one for one in info["instances"] if not one.get("ignore_flag")]
+    boxes = np.array([one["bbox"] for one in seen], dtype=float).reshape(-1, 4)
+    labels = np.array([one["bbox_label"] for one in seen], dtype=int)
+    masks = None
+    if "masks" in result.get("pred_instances", ()) and all("mask" in one for one in seen):
+        size = (info["height"], info["width"])
+        masks = np.array([_mask(one["mask"], *size) for one in seen]).reshape(-1, *size)
+    return Objects(boxes, labels, masks=masks)
+
+
+def prediction_of(result: Any, score_threshold: float) -> Objects | LabelMap | None:
+    """What was found in an image.
+
+    Args:
+        result: its data sample, as the model gave it back.
+        score_threshold: objects with a lower score are left out.
+
+    Returns:
+        None where there is nothing to draw.
+    """
+    if "pred_sem_seg" in result:
+        return LabelMap(result.pred_sem_seg.data[0].cpu().numpy())
+    if "pred_instances" not in result:
+        return None
+    found = result.pred_instances.cpu()
+    found = found[found.scores >= score_threshold]
+    masks = found.masks.numpy() if "masks" in found else None
+    return Objects(found.bboxes.numpy(), found.labels.numpy(), found.scores.numpy(), masks)
+
+
+def _mask(segmentation: Any, height: int, width: int) -> np.ndarray:
+    """COCO's polygons or run lengths as a mask of shape (height, width)."""
+    from pycocotools import mask as coco_mask
+
+    if isinstance(segmentation, list) or isinstance(segmentation["counts"], list):
+        segmentation = coco_mask.frPyObjects(segmentation, height, width)
+    if isinstance(segmentation, list):  # the parts of one object
+        segmentation = coco_mask.merge(segmentation)
+    return coco_mask.decode(segmentation).astype(bool)

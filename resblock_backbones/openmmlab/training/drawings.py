@@ -1,0 +1,199 @@
+"""Images of what a model found beside the truth: boxes, masks or label maps."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ...files.whole import write_whole
+
+MARGIN, HEADER, SWATCH = 8, 22, 14
+BACKGROUND, INK = (255, 255, 255), (40, 40, 40)
+#: How much of a mask's colour covers the image.
+MASK_COVER = 0.45
+
+Palette = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Objects in an image.
+
+    Attributes:
+        boxes: ``(N, 4)``, x1 y1 x2 y2 in pixels of the image.
+        labels: ``(N,)``, numbers of classes.
+        scores: ``(N,)``, or None for the ground truth.
+        masks: ``(N, H, W)``, true where the object is seen, or None where there are only boxes.
+    """
+
+    boxes: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray | None = None
+    masks: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """The class of each pixel of an image.
+
+    Attributes:
+        labels: ``(H, W)``, numbers of classes; a number that no class has is drawn white.
+    """
+
+    labels: np.ndarray
+
+
+def draw_comparison(
+    images: Sequence[Image.Image],
+    truths: Sequence[Objects | LabelMap],
+    predictions: Sequence[Objects | LabelMap],
+    classes: Sequence[str],
+    palette: Palette,
+    file: Path,
+    *,
+    columns: int = 2,
+    side: int = 256,
+) -> None:
+    """Write one image of them all: the ground truth on the left, the prediction on the right.
+
+    Objects are drawn into the image with their names; label maps stand beside it, with a legend
+    of the classes that are in them.
+
+    Args:
+        images, truths, predictions: one of each per group.
+        classes, palette: names and colours (RGB, 0 to 255), by label.
+        file: PNG to write.
+        columns: groups in a row.
+        side: the longer side of an image as drawn, in pixels.
+    """
+    titles = ["ground truth", "prediction"]
+    maps = [one for one in (*truths, *predictions) if isinstance(one, LabelMap)]
+    if maps:
+        titles.insert(0, "image")
+    groups = []
+    for image, truth, prediction in zip(images, truths, predictions, strict=True):
+        factor = side / max(image.size)
+        size = (round(image.width * factor), round(image.height * factor))
+        large = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        cells = [_cell(large, one, factor, classes, palette) for one in (truth, prediction)]
+        groups.append([large, *cells] if maps else cells)
+    canvas = _grid(groups, titles, columns, side)
+    if maps:
+        canvas = _with_legend(canvas, _names_in(maps, classes), palette)
+    _save(canvas, file)
+
+
+def _grid(
+    groups: Sequence[Sequence[Image.Image]], titles: Sequence[str], columns: int, side: int
+) -> Image.Image:
+    """Groups of cells in rows, under the titles of their columns."""
+    step = side + MARGIN
+    across = min(len(groups), columns)
+    rows = -(-len(groups) // columns)
+    size = (across * len(titles) * step + MARGIN, rows * step + HEADER + MARGIN)
+    canvas = Image.new("RGB", size, BACKGROUND)
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=14)
+    for column in range(across * len(titles)):
+        title = titles[column % len(titles)]
+        draw.text((MARGIN + column * step, 4), title, fill=INK, font=font)
+    for number, cells in enumerate(groups):
+        row, group = divmod(number, columns)
+        for place, cell in enumerate(cells, start=group * len(titles)):
+            canvas.paste(cell, (MARGIN + place * step, HEADER + row * step))
+    return canvas
+
+
+def _cell(
+    image: Image.Image,
+    seen: Objects | LabelMap,
+    factor: float,
+    classes: Sequence[str],
+    palette: Palette,
+) -> Image.Image:
+    if isinstance(seen, LabelMap):
+        return _coloured(seen.labels, len(classes), palette).resize(image.size, 0)
+    cell = image.copy()
+    if seen.masks is not None:
+        cell = _with_masks(cell, seen.masks, seen.labels, palette)
+    _draw_boxes(cell, seen, factor, classes, palette)
+    return cell
+
+
+def _coloured(labels: np.ndarray, classes: int, palette: Palette) -> Image.Image:
+    """A label map in the colours of its classes."""
+    colours = np.full((classes + 1, 3), BACKGROUND, dtype=np.uint8)
+    colours[:classes] = [palette[label % len(palette)] for label in range(classes)]
+    known = (labels >= 0) & (labels < classes)
+    return Image.fromarray(colours[np.where(known, labels, classes)])
+
+
+def _with_masks(
+    image: Image.Image, masks: np.ndarray, labels: np.ndarray, palette: Palette
+) -> Image.Image:
+    for mask, label in zip(masks, labels, strict=True):
+        cover = Image.fromarray((mask * np.uint8(255 * MASK_COVER)).astype(np.uint8))
+        colour = Image.new("RGB", image.size, tuple(palette[int(label) % len(palette)]))
+        image = Image.composite(colour, image, cover.resize(image.size, 0))
+    return image
+
+
+def _names_in(maps: Sequence[LabelMap], classes: Sequence[str]) -> dict[int, str]:
+    """The classes that are seen in any of the label maps."""
+    labels = np.unique(np.concatenate([np.unique(one.labels) for one in maps]))
+    return {int(label): classes[label] for label in labels if 0 <= label < len(classes)}
+
+
+def _with_legend(canvas: Image.Image, names: dict[int, str], palette: Palette) -> Image.Image:
+    """The canvas with a swatch and a name for each class below it."""
+    font = ImageFont.load_default(size=14)
+    places, x, y = [], MARGIN, canvas.height
+    for label, name in names.items():
+        width = SWATCH + 4 + round(font.getlength(name)) + 2 * MARGIN
+        if x + width > canvas.width and x > MARGIN:
+            x, y = MARGIN, y + HEADER
+        places.append((x, y, label, name))
+        x += width
+    whole = Image.new("RGB", (canvas.width, y + HEADER + MARGIN), BACKGROUND)
+    whole.paste(canvas)
+    draw = ImageDraw.Draw(whole)
+    for x, y, label, name in places:
+        colour = tuple(palette[label % len(palette)])
+        draw.rectangle((x, y, x + SWATCH, y + SWATCH), fill=colour, outline=INK)
+        draw.text((x + SWATCH + 4, y - 1), name, fill=INK, font=font)
+    return whole
+
+
+def _draw_boxes(
+    image: Image.Image,
+    objects: Objects,
+    factor: float,
+    classes: Sequence[str],
+    palette: Palette,
+) -> None:
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=12)
+    for index, (box, label) in enumerate(zip(objects.boxes, objects.labels, strict=True)):
+        colour = tuple(palette[int(label) % len(palette)])
+        x1, y1, x2, y2 = (float(value) * factor for value in box)
+        draw.rectangle((x1, y1, x2, y2), outline=colour, width=2)
+        text = classes[int(label)]
+        if objects.scores is not None:
+            text += f" {objects.scores[index]:.2f}"
+        _, _, width, height = draw.textbbox((0, 0), text, font=font)
+        left = max(0.0, min(x1, image.width - width - 4))
+        top = max(0.0, y1 - height - 3)
+        draw.rectangle((left, top, left + width + 3, top + height + 3), fill=colour)
+        bright = sum(colour) > 380
+        draw.text(
+            (left + 2, top + 1), text, fill=(0, 0, 0) if bright else (255, 255, 255), font=font
+        )
+
+
+def _save(image: Image.Image, file: Path) -> None:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    write_whole(file, buffer.getvalue())

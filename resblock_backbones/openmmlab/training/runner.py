@@ -1,0 +1,101 @@
+"""MMEngine's runner, where a run of ours needs it otherwise.
+
+Four things differ: the screen stays readable, an image that is cut off is an error, several
+processes without a GPU work, and weights that do not fit the model are an error.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from mmengine.model import MMDistributedDataParallel, is_model_wrapper, revert_sync_batchnorm
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import DataLoader
+
+from ...weights import CheckpointError
+from ..datasets.images import LoadWholeImageFromFile
+from ..models.model_weights import compare_weights
+from .screen import quiet_screen_handlers
+
+
+class FlexRunner(Runner):
+    """`mmengine.runner.Runner` for the tools; takes the same arguments.
+
+    Attributes:
+        needs_all_weights: a checkpoint must have every weight of the model (to test it), not only
+            some (to train on from it).
+    """
+
+    needs_all_weights = False
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> logging.Logger:
+        logger = super().build_logger(*args, **kwargs)
+        quiet_screen_handlers(logger)
+        return logger
+
+    @staticmethod
+    def build_dataloader(dataloader: DataLoader | dict, *args: Any, **kwargs: Any) -> DataLoader:
+        if isinstance(dataloader, dict):
+            # Here and not in the config, so that the config that is saved stays as it was written.
+            dataloader = copy.deepcopy(dataloader)
+            _load_whole_images(dataloader)
+        return Runner.build_dataloader(dataloader, *args, **kwargs)
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        if not self.distributed or torch.cuda.is_available():
+            return super().wrap_model(model_wrapper_cfg, model)
+        # SyncBN exists for GPUs only, and a model on the CPU has no device id.
+        return MMDistributedDataParallel(
+            module=revert_sync_batchnorm(model),
+            broadcast_buffers=False,
+            find_unused_parameters=self.cfg.get("find_unused_parameters", False),
+        )
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: str | Callable = "cpu",
+        strict: bool = False,
+        revise_keys: list | None = None,
+    ) -> dict:
+        """Load weights as MMEngine does, and see that they fit.
+
+        Raises:
+            CheckpointError: nothing in it fits the model, or some of the model's weights are
+                missing although all are needed.
+        """
+        revise_keys = [(r"^module\.", "")] if revise_keys is None else revise_keys
+        checkpoint = super().load_checkpoint(filename, map_location, strict, revise_keys)
+        self._judge(filename, checkpoint.get("state_dict", checkpoint), revise_keys)
+        return checkpoint
+
+    def _judge(self, filename: str, state_dict: dict[str, Any], revise_keys: list) -> None:
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        matched, parts = compare_weights(model, state_dict, revise_keys)
+        if not matched:
+            raise CheckpointError(f"{filename}: none of its weights fits the model of the config")
+        if parts and self.needs_all_weights:
+            raise CheckpointError(
+                f"{filename}: does not fit the model of the config: {'; '.join(parts)}"
+            )
+        if parts:
+            self.logger.warning(f"{filename}: {matched} weights loaded; {'; '.join(parts)}")
+
+
+def _load_whole_images(part: Any) -> None:
+    """Put `LoadWholeImageFromFile` in place of MMCV's loader, in every pipeline inside `part`."""
+    if isinstance(part, dict):
+        kind = part.get("type")
+        name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
+        if name.split(".")[-1] == "LoadImageFromFile":
+            part["type"] = LoadWholeImageFromFile
+        for inner in part.values():
+            _load_whole_images(inner)
+    elif isinstance(part, list | tuple):
+        for inner in part:
+            _load_whole_images(inner)

@@ -1,0 +1,1 @@
+"""What an option may be, and messages that name option, value and way out."""

@@ -1,0 +1,1 @@
+"""The residual block, the stem, the stages, and FlexResNet."""

@@ -1,0 +1,350 @@
+"""FlexResNet: a ResNet whose every part can be changed by an option."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..layers import AntiAlias, run_layers
+from ..layers.norm import has_statistics
+from ..layers.registry import LayerCfg
+from ..options.checks import (
+    check_bool,
+    check_cfg,
+    check_choice,
+    check_int,
+    per_stage,
+    refuse_unknown_options,
+)
+from .checkpoints import checkpoints
+from .feature_info import resnet_info
+from .initial_values import init_network, reset_parameters
+from .memory_format import ChannelsLast, pays_off, to_channels_last
+from .resolve import (
+    STEM_STRIDE,
+    drop_paths,
+    resolve_block_dilations,
+    resolve_conv_channels,
+    resolve_dcn,
+    resolve_depth,
+    resolve_init_cfg,
+    resolve_out_indices,
+    resolve_plugins,
+    resolve_strides,
+    resolve_width,
+)
+from .shortcut import Pooling
+from .stages import Shared, build_stage, plan_stages
+from .stem import StemPool, build_stem
+
+
+class FlexResNet(nn.Module):
+    """ResNet for dense prediction: ``(N, in_channels, H, W)`` to one map per asked-for stage.
+
+    Takes every option of MMDetection's ResNet and ResNeXt and of MMSegmentation's ResNet, V1c
+    and V1d, with their meaning and, where those differ, MMDetection's default. Options marked
+    with * take one value, or one per stage.
+
+    Args:
+        depth: 18, 34, 50, 101 or 152; None with ``stage_blocks`` and ``block``.
+        in_channels: of the image.
+        stem_channels: of the stem; None is ``base_channels``, times ``width``.
+        base_channels: of the first stage's 3x3 convolutions; each stage doubles them.
+        num_stages: how many stages there are.
+        strides: of each stage.
+        dilations: of each stage.
+        out_indices: the stages whose outputs are returned, ascending, from 0.
+        style: ``'pytorch'``: a bottleneck's 3x3 convolution downsamples; ``'caffe'``: its first.
+        deep_stem: three 3x3 convolutions for the 7x7 one (ResNet-C, arXiv 1812.01187).
+        avg_down: average pooling does the shortcuts' downsampling (ResNet-D, ibid.).
+        frozen_stages: -1: none. 0: the stem. k: the stem and the first k stages. They stay in eval
+            mode and their parameters get no gradient.
+        conv_cfg, norm_cfg, act_cfg: which convolution, norm, activation: a name, MMEngine's dict,
+            or a class.
+        norm_eval: batch norms stay in eval mode, also in training.
+        dcn: a deformable convolution for the 3x3 ones, as ``dict(type='DCNv2', deform_groups=1)``.
+        stage_with_dcn: which stages have it.
+        plugins: MMCV's, as ``dict(cfg=dict(type=...), position='after_conv2', stages=(...))``.
+        with_cp: recompute each block in the backward pass, to save memory.
+        zero_init_residual: a block begins as its shortcut (arXiv 1706.02677).
+        pretrained: old form of ``init_cfg=dict(type='Pretrained', checkpoint=pretrained)``.
+        init_cfg: MMEngine's; None is He's normal initialisation. ``'Pretrained'`` takes what
+            ``load_weights`` takes, as ``dict(type='Pretrained', checkpoint=..., adapt=...)``.
+        groups, base_width: ResNeXt's (arXiv 1611.05431); with one group, Wide ResNet's width.
+        multi_grid: the dilation of each block of the last stage (arXiv 1706.05587).
+        contract_dilation: a dilated stage's first block has half the dilation.
+        kernel_size*: of basic blocks' convolutions, of bottlenecks' middle one.
+        depthwise*: the same convolutions have one group per channel.
+        spatial_separable*: the same, where they do not downsample, are N x 1 and 1 x N.
+        pool_on_residual_downsample*: ``'maxpool'`` or ``'averagepool'`` downsamples the shortcut;
+            a 1x1 convolution follows where the channels change too.
+        bn_momentum*: of the running statistics, unless ``norm_cfg`` says it.
+        width*: factor on the channels; 0.5 is the half form.
+        stage_blocks: blocks of each stage, in place of the depth's.
+        block*: ``'basic'`` or ``'bottleneck'``, in place of the depth's.
+        output_stride: 8, 16 or 32: short for strides and dilations that reach it.
+        attention*: ``'SE'`` (arXiv 1709.01507), ``'ECA'`` (arXiv 1910.03151), or a dict with more.
+        anti_alias: ``'blur'`` or True: blur before subsampling (arXiv 1904.11486). ``'average'``:
+            subsample by averaging.
+        drop_path_rate: stochastic depth of the last block, growing from 0 at the first (arXiv
+            1603.09382).
+        stem_kernel_size: of the stem's one convolution, in pixels.
+        deep_stem_channels: of the deep stem's first two convolutions; None is half of the stem's.
+            (24, 32) is the tiered stem.
+        stem_pool: ``'max'``, ``'average'``, or ``'conv'``: a strided convolution and a norm.
+        reduce_first: a block's first convolution has this many times fewer channels (SENet-154).
+        down_kernel_size: of the shortcuts' convolution where it downsamples.
+        conv_channels: of each convolution of each block of each stage, for pruned networks, in
+            place of what ``width`` gives: ``[[(64, 64, 256), ...], ...]``.
+        channels_last: how maps lie in memory. True: with channels last, weights and outputs too.
+            False: as the input does. ``'auto'``: with channels last inside where that is faster (on
+            the CPU); weights and outputs lie as ever, so that every head can work with them.
+
+    Attributes:
+        out_channels: channels of each output.
+        out_strides: stride of each output: an image of H rows gives ``ceil(H / stride)``.
+        feature_info: both and the modules' names, told as timm tells them; see ``FeatureInfo``.
+
+    Raises:
+        ValueError: a value that an option cannot have, or options that exclude each other.
+        TypeError: an unknown option, or a value of the wrong type.
+
+    Example:
+        >>> import torch
+        >>> net = FlexResNet(18, width=0.5).eval()
+        >>> net.out_channels, net.out_strides
+        ((32, 64, 128, 256), (4, 8, 16, 32))
+        >>> [tuple(feature.shape) for feature in net(torch.zeros(1, 3, 64, 64))]
+        [(1, 32, 16, 16), (1, 64, 8, 8), (1, 128, 4, 4), (1, 256, 2, 2)]
+    """
+
+    @refuse_unknown_options
+    def __init__(
+        self,
+        depth: int | None = None,
+        in_channels: int = 3,
+        stem_channels: int | None = None,
+        base_channels: int = 64,
+        num_stages: int = 4,
+        strides: Sequence[int] = (1, 2, 2, 2),
+        dilations: Sequence[int] = (1, 1, 1, 1),
+        out_indices: Sequence[int] = (0, 1, 2, 3),
+        style: Literal["pytorch", "caffe"] = "pytorch",
+        deep_stem: bool = False,
+        avg_down: bool = False,
+        frozen_stages: int = -1,
+        conv_cfg: LayerCfg | None = None,
+        norm_cfg: LayerCfg | None = None,
+        norm_eval: bool = True,
+        dcn: Mapping[str, Any] | None = None,
+        stage_with_dcn: Sequence[bool] = (False, False, False, False),
+        plugins: Sequence[Mapping[str, Any]] | None = None,
+        with_cp: bool = False,
+        zero_init_residual: bool = True,
+        pretrained: str | None = None,
+        init_cfg: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        groups: int = 1,
+        base_width: int | None = None,
+        multi_grid: Sequence[int] | None = None,
+        contract_dilation: bool = False,
+        *,
+        act_cfg: LayerCfg | None = None,
+        kernel_size: int | Sequence[int] = 3,
+        depthwise: bool | Sequence[bool] = False,
+        spatial_separable: bool | Sequence[bool] = False,
+        pool_on_residual_downsample: Pooling | Sequence[Pooling] = False,
+        bn_momentum: float | None | Sequence[float | None] = 0.1,
+        width: float | Sequence[float] = 1.0,
+        stage_blocks: Sequence[int] | None = None,
+        block: str | Sequence[str] | None = None,
+        output_stride: int | None = None,
+        attention: LayerCfg | None | Sequence[LayerCfg | None] = None,
+        anti_alias: AntiAlias = False,
+        drop_path_rate: float = 0.0,
+        stem_kernel_size: int = 7,
+        deep_stem_channels: Sequence[int] | None = None,
+        stem_pool: StemPool = "max",
+        reduce_first: int = 1,
+        down_kernel_size: int = 1,
+        conv_channels: Sequence[Sequence[Sequence[int]]] | None = None,
+        channels_last: ChannelsLast = "auto",
+    ) -> None:
+        super().__init__()
+        kinds, stage_blocks = resolve_depth(depth, num_stages, stage_blocks, block)
+        strides, dilations = resolve_strides(strides, dilations, output_stride, num_stages)
+        planes, default_stem_channels = resolve_width(width, base_channels, num_stages)
+        self.depth = depth
+        self.out_indices = resolve_out_indices(out_indices, num_stages)
+        self.frozen_stages = check_int("frozen_stages", frozen_stages, -1, num_stages)
+        self.norm_eval = check_bool("norm_eval", norm_eval)
+        self.zero_init_residual = check_bool("zero_init_residual", zero_init_residual)
+        self.init_cfg = resolve_init_cfg(pretrained, init_cfg)
+        for name, cfg in (("conv_cfg", conv_cfg), ("norm_cfg", norm_cfg), ("act_cfg", act_cfg)):
+            check_cfg(name, cfg)
+        stage_momentum = per_stage("bn_momentum", bn_momentum, num_stages)
+
+        stem_channels = default_stem_channels if stem_channels is None else stem_channels
+        stem = build_stem(
+            in_channels,
+            stem_channels,
+            deep_stem=check_bool("deep_stem", deep_stem),
+            deep_stem_channels=deep_stem_channels,
+            kernel_size=stem_kernel_size,
+            pool=stem_pool,
+            anti_alias=anti_alias,
+            conv_cfg=conv_cfg,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            bn_momentum=stage_momentum[0],
+        )
+        for name, module in stem.items():
+            self.add_module(name, module)
+
+        shared = Shared(
+            base_channels=base_channels,
+            groups=groups,
+            base_width=base_width,
+            style=style,
+            avg_down=avg_down,
+            anti_alias=anti_alias,
+            conv_cfg=conv_cfg,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            with_cp=with_cp,
+            reduce_first=reduce_first,
+            down_kernel_size=down_kernel_size,
+        )
+        each = {
+            "block": kinds,
+            "planes": planes,
+            "stride": strides,
+            "block_dilations": resolve_block_dilations(
+                stage_blocks, dilations, contract_dilation, multi_grid
+            ),
+            "kernel_size": per_stage("kernel_size", kernel_size, num_stages),
+            "depthwise": per_stage("depthwise", depthwise, num_stages),
+            "spatial_separable": per_stage("spatial_separable", spatial_separable, num_stages),
+            "pool_on_residual_downsample": per_stage(
+                "pool_on_residual_downsample", pool_on_residual_downsample, num_stages
+            ),
+            "bn_momentum": stage_momentum,
+            "attention": per_stage("attention", attention, num_stages),
+            "dcn": resolve_dcn(dcn, stage_with_dcn, kinds),
+            "plugins": resolve_plugins(plugins, num_stages),
+            "drop_paths": drop_paths(drop_path_rate, stage_blocks),
+            "conv_channels": resolve_conv_channels(conv_channels, kinds, stage_blocks),
+        }
+        stages = plan_stages(stem_channels, STEM_STRIDE, each)
+        for number, stage in enumerate(stages, 1):
+            self.add_module(f"layer{number}", build_stage(stage, shared))
+        first = "stem" if deep_stem else "relu"
+        maps = [(stage.outplanes, stage.out_stride) for stage in stages]
+        self.feature_info = resnet_info(first, stem_channels, maps, self.out_indices)
+        self.out_channels = tuple(self.feature_info.channels())
+        self.out_strides = tuple(self.feature_info.reduction())
+
+        reset_parameters(self, self.zero_init_residual)
+        self.channels_last = check_choice("channels_last", channels_last, [True, False, "auto"])
+        if self.channels_last is True:
+            self.to(memory_format=torch.channels_last)
+        self.train()
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        source: str | Path | Mapping[str, Any],
+        *,
+        prefix: str | None = None,
+        allow_partial: bool = False,
+        adapt: Iterable[str] = (),
+        reverse_channels: bool = False,
+        **options: Any,
+    ) -> FlexResNet:
+        """The network that a checkpoint is of, with its weights.
+
+        Depth, width, stem, groups and block options are read off the weights; ``style`` from their
+        family (caffe's for Detectron2's and Caffe2's bottlenecks without groups). Weights do not
+        show strides, dilations, ``anti_alias``, activations, a norm's eps and groups: ``timm://``
+        and ``hf-hub:`` tell those; else the defaults are taken.
+
+        Args:
+            source, prefix, allow_partial, adapt, reverse_channels: as in ``load_weights``.
+            options: of ``FlexResNet``, before what is read off, as ``out_indices=(1, 2, 3)``.
+
+        Raises:
+            CheckpointError: unreadable, or of no ResNet that ``FlexResNet`` can be.
+            ValueError, TypeError: a wrong option.
+
+        Example:
+            >>> state = FlexResNet(50, width=0.5, groups=32).state_dict()
+            >>> net = FlexResNet.from_checkpoint(state, out_indices=(3,))
+            >>> net.depth, net.out_channels
+            (50, (1024,))
+        """
+        return checkpoints().build(
+            cls,
+            source,
+            prefix=prefix,
+            allow_partial=allow_partial,
+            adapt=adapt,
+            reverse_channels=reverse_channels,
+            options=options,
+        )
+
+    @property
+    def stages(self) -> list[nn.Module]:
+        """The stages, in the order of the forward pass."""
+        return [module for name, module in self.named_children() if name.startswith("layer")]
+
+    @property
+    def stem_layers(self) -> list[nn.Module]:
+        """The stem's layers, in the order of the forward pass."""
+        return [module for name, module in self.named_children() if not name.startswith("layer")]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Feature maps of the stages in ``out_indices``.
+
+        Args:
+            x: ``(N, in_channels, H, W)``.
+
+        Returns:
+            For each output ``(N, out_channels[i], ceil(H / out_strides[i]), ...)``.
+        """
+        back = self.channels_last == "auto" and x.is_contiguous() and pays_off(x, self)
+        if back or self.channels_last is True:
+            x = to_channels_last(x)
+        x = run_layers(self.stem_layers, x)
+        outputs = []
+        for index, stage in enumerate(self.stages):
+            x = stage(x)
+            if index in self.out_indices:
+                outputs.append(x.contiguous() if back else x)
+        return tuple(outputs)
+
+    def train(self, mode: bool = True) -> FlexResNet:
+        """Set the mode; frozen stages, and with ``norm_eval`` batch norms, stay in eval mode."""
+        super().train(mode)
+        if self.frozen_stages >= 0:
+            for module in (*self.stem_layers, *self.stages[: self.frozen_stages]):
+                module.eval().requires_grad_(False)
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if has_statistics(module):
+                    module.eval()
+        return self
+
+    def init_weights(self) -> None:
+        """Give the parameters their first values, as ``init_cfg`` says; MMEngine calls this.
+
+        Raises:
+            CheckpointError: the checkpoint cannot be read, or does not match.
+        """
+        init_network(self, self.init_cfg, self.zero_init_residual)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        checkpoints().rename_keys(state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args)

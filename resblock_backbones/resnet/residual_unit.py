@@ -1,0 +1,107 @@
+"""How a residual block computes, whatever its parts are, and how a stage of them does."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ..layers import conv_norm, conv_norm_act, run_layers
+from ..layers.folding.foldable import is_unobserved
+from ..layers.folding.one_pass import WORTH_A_CALL
+from ..layers.norm import recompute_contexts
+from .extras import run_extras
+
+
+class ResidualUnit(nn.Module):
+    """What all blocks share: how convolutions, extras, shortcut and activations follow each other.
+
+    A subclass builds ``conv1 bn1 ... convN bnN``, and says how many there are.
+    """
+
+    convolutions: int
+    extras: dict[str, tuple[str, ...]]
+
+    residual: nn.Module | None
+    relu_inplace: nn.Module
+    drop_path: nn.Module | None
+    with_cp: bool
+    skip_last_relu: bool
+    conv2: nn.Module
+
+    def __repr__(self) -> str:
+        # Newer PyTorch prints a norm's bias even where it is what affine says; the post's does not.
+        return super().__repr__().replace("affine=True, bias=True", "affine=True")
+
+    def forward(self, x: Tensor, overwrite: bool = False) -> Tensor:
+        """``(N, inplanes, H, W)`` to ``(N, outplanes, H', W')``.
+
+        With ``overwrite`` the result may take the place of ``x`` in memory, where that is no longer
+        needed for a gradient; nobody else may have it then.
+        """
+        if self.with_cp and torch.is_grad_enabled():
+            if torch.compiler.is_compiling():  # a graph recomputes values alone, in no context
+                return checkpoint(self._compute, x, use_reentrant=False)
+            contexts = partial(recompute_contexts, self)
+            return checkpoint(self._compute, x, use_reentrant=False, context_fn=contexts)
+        return self._compute(x, overwrite)
+
+    def _compute(self, x: Tensor, overwrite: bool = False) -> Tensor:
+        shortcut = None
+        if self.residual is not None:
+            shortcut = run_layers([self.residual], x)
+            if shortcut is not x:
+                overwrite = is_unobserved(self.residual)
+        for number in range(1, self.convolutions):
+            x = conv_norm_act(x, *self._layers(number), self.relu_inplace)
+            x = run_extras(self, f"after_conv{number}", x)
+        layers, last = self._layers(self.convolutions), f"after_conv{self.convolutions}"
+        act = None if self.skip_last_relu else self.relu_inplace
+        if last not in self.extras and self.drop_path is None:
+            return conv_norm_act(x, *layers, act, shortcut, overwrite)
+        x = run_extras(self, last, conv_norm(x, *layers))
+        if self.drop_path is not None:
+            x = self.drop_path(x)
+        # Not in place: what the extras return may be kept by others, or for their gradients.
+        x = x.clone() if shortcut is None else x + shortcut
+        return x if act is None else act(x)
+
+    def _layers(self, number: int) -> tuple[nn.Module, nn.Module]:
+        return getattr(self, f"conv{number}"), getattr(self, f"bn{number}")
+
+
+class ResidualStage(nn.Sequential):
+    """The blocks of a stage, one after the other, in the same memory where nothing is learned.
+
+    A block gives its output to the next one alone, so that this may compute in its place, which for
+    large maps on the CPU takes less time than to ask for new memory. What the stage itself takes
+    and gives stays as it is, and so does what a hook may have seen.
+
+    Example:
+        >>> from resblock_backbones import ResBlock
+        >>> stage = ResidualStage(ResBlock(8, 8), ResBlock(8, 8)).eval()
+        >>> tuple(stage(torch.zeros(1, 8, 4, 4)).shape)
+        (1, 8, 4, 4)
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        own = False
+        for block in self:
+            alone = _computes_alone(block, x)
+            x = block(x, overwrite=True) if own and alone else block(x)
+            own = alone
+        return x
+
+
+def _computes_alone(block: nn.Module, x: Tensor) -> bool:
+    """Whether nobody but ``block`` sees ``x``, and nobody but its caller the result."""
+    return (
+        type(x) is Tensor  # not what stands for one in a trace
+        and x.device.type == "cpu"  # elsewhere, and in small maps, nothing is gained
+        and x.numel() >= WORTH_A_CALL
+        and not torch.compiler.is_compiling()
+        and type(block).forward is ResidualUnit.forward
+        and is_unobserved(block)
+    )

@@ -1,0 +1,1 @@
+"""Options of a network, inferred from the shapes of its weights."""
