@@ -2,6 +2,9 @@
 
 import subprocess
 import sys
+from pathlib import Path
+
+import resblock_backbones
 
 BLOCK_ALL_BUT_TORCH = """
 import sys
@@ -25,6 +28,9 @@ def find_spec(name, package=None):
 
 importlib.util.find_spec = find_spec
 """
+
+
+ROOT = Path(resblock_backbones.__file__).parent
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
@@ -74,3 +80,16 @@ def test_torchvisions_models_and_features_of_images_need_no_more():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["['0', '1', '2', '3', 'pool']", "[64, 128, 256, 512]"]
+
+
+def test_every_room_but_openmmlab_is_imported_without_the_mm_packages():
+    names = [
+        ".".join(["resblock_backbones", *file.relative_to(ROOT).with_suffix("").parts])
+        for file in sorted(ROOT.rglob("*.py"))
+        if file.relative_to(ROOT).parts[0] != "openmmlab" and file.name != "__init__.py"
+    ]
+    done = run(
+        f"import importlib\nfor name in {names!r}:\n    importlib.import_module(name)\n"
+        "assert not {'mmengine', 'mmcv', 'mmdet', 'mmseg', 'timm'} & set(sys.modules)\n"
+    )
+    assert done.returncode == 0, done.stderr

@@ -308,20 +308,3 @@ def test_the_tool_tells_a_mistake_in_one_line(tmp_path):
     assert ran.stderr.startswith("error: ")
     assert ran.stderr.count("\n") == 1
     assert "is a file; give a folder" in ran.stderr
-
-
-def test_the_data_package_needs_no_package_of_openmmlab():
-    code = (
-        "import sys; before = set(sys.modules)\n"
-        "import importlib.util as u\n"
-        f"spec = u.spec_from_file_location('data', {str(Path(shapes.__file__).parent)!r}"
-        " + '/__init__.py')\n"
-        "module = u.module_from_spec(spec); sys.modules['data'] = module\n"
-        "spec.loader.exec_module(module)\n"
-        "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before}))\n"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-    loaded = set(ran.stdout.split())
-    assert {"numpy", "PIL"} <= loaded
-    assert not loaded & {"mmengine", "mmcv", "mmdet", "mmseg", "cv2", "torch", "pycocotools"}

@@ -15,7 +15,8 @@ from resblock_backbones import CheckpointError, FlexResNet
 from resblock_backbones.imagenet import ImageClassifier, error_table, evaluate, preprocessing_of
 from resblock_backbones.imagenet.compare import display_name
 from resblock_backbones.imagenet.evaluate import FolderError
-from resblock_backbones.weights import find_backbone, timm_source
+from resblock_backbones.weights import find_backbone
+from resblock_backbones.weights.reading import timm_source
 
 TOOL = Path(__file__).parents[2] / "tools" / "eval_imagenet.py"
 TORCHVISION = [n for n in torchvision.models.list_models(torchvision.models) if "res" in n]

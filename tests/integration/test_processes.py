@@ -14,7 +14,7 @@ import torch
 
 from resblock_backbones import FlexResNet
 from resblock_backbones.commands.command_line import train_command as run_train
-from resblock_backbones.openmmlab import whole_files
+from resblock_backbones.openmmlab.models import storage as whole_files
 
 TOOL = Path(__file__).parents[2] / "tools/train.py"
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from resblock_backbones.layers import one_pass
+from resblock_backbones.layers.folding import one_pass
 from resblock_backbones.layers.folding.fold import Geometry
 from resblock_backbones.layers.folding.one_pass import conv_sum_relu, output_shape
 from resblock_backbones.layers.folding.packed_weight import PackedWeight

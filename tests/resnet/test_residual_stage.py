@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from resblock_backbones import FlexResNet, fuse
-from resblock_backbones.layers import one_pass
+from resblock_backbones.layers.folding import one_pass
 
 NETS = {
     "basic": {"depth": 18},

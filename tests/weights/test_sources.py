@@ -11,7 +11,7 @@ import torch
 import torchvision
 
 from resblock_backbones import CheckpointError, FlexResNet, load_weights
-from resblock_backbones.weights import timm_source
+from resblock_backbones.weights.reading import timm_source
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import torch
 timm = pytest.importorskip("timm")
 
 from resblock_backbones import FlexResNet  # noqa: E402
-from resblock_backbones.weights import timm_source  # noqa: E402
 from resblock_backbones.weights.backbone import find_backbone  # noqa: E402
 from resblock_backbones.weights.inferring.options import infer_options  # noqa: E402
+from resblock_backbones.weights.reading import timm_source  # noqa: E402
 
 #: What weights do not show, and timm's name does.
 UNSEEN = {"anti_alias", "stem_pool"}

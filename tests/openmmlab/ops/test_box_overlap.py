@@ -76,7 +76,7 @@ def test_an_overlap_of_exactly_the_threshold_joins_the_group_though_nms_would_ke
 
 
 def test_groups_do_not_depend_on_how_many_pairs_are_looked_at_together(monkeypatch):
-    from resblock_backbones.openmmlab.ops import box_overlap
+    from resblock_backbones.openmmlab.ops.boxes import box_overlap
 
     dets = torch.cat([some_boxes(50, seed=7), torch.rand(50, 1)], 1)
     expected = [group.tolist() for group in nms_match(dets, 0.3)]

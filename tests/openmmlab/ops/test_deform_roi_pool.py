@@ -6,7 +6,7 @@ import torchvision
 from literal_pooling import deformable_region_of_interest_pool
 from mmcv.ops import DeformRoIPoolPack, ModulatedDeformRoIPoolPack, deform_roi_pool
 
-from resblock_backbones.openmmlab.ops import deform_roi_pool as module
+from resblock_backbones.openmmlab.ops.regions import deform_roi_pool as module
 
 # Image, then x1, y1, x2, y2 in pixels of the image; the map is 9 x 11 at half its size.
 ROIS = [

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from resblock_backbones.openmmlab.ops import line_nms as module
+from resblock_backbones.openmmlab.ops.boxes import line_nms as module
 
 line_nms = pytest.importorskip("mmcv.ops.line_nms", reason="not in this MMCV").line_nms
 

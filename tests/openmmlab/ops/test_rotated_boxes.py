@@ -7,7 +7,7 @@ import torch
 from literal_overlaps import common_over, rotated_common_over, suppression_groups
 from mmcv.ops import batched_nms, box_iou_rotated, nms_rotated
 
-from resblock_backbones.openmmlab.ops import rotated_boxes
+from resblock_backbones.openmmlab.ops.boxes import rotated_boxes
 
 
 def some_boxes(count: int, seed: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
