@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from resblock_backbones.commands.command_line import missing_packages, parse_options
+from resblock_backbones.commands.command_line import missing_packages
 from resblock_backbones.commands.network import parse_options as parse_network_options
 from resblock_backbones.data.image_files import find_images
 from resblock_backbones.features import extract_features
@@ -103,6 +103,7 @@ def _network(given: argparse.Namespace) -> tuple[Any, Any, list[str]]:
     missing = missing_packages()
     if missing:
         raise ValueError(f"--config: {missing}")
+    from resblock_backbones.openmmlab.configs.cfg_options import parse_options
     from resblock_backbones.openmmlab.models.backbone_of_config import network_of_config
 
     options = parse_options(given.cfg_options) if given.cfg_options else None

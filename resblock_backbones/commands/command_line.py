@@ -192,6 +192,7 @@ def _run(
     if missing := missing_packages():
         return _refuse(missing)
 
+    from ..openmmlab.configs.cfg_options import parse_options
     from ..openmmlab.training.processes import explain_death
     from ..options.errors import InputError
 
@@ -224,26 +225,6 @@ def missing_packages() -> str:
         f"{', '.join(missing)}: not installed; pip install 'resblock_backbones[onedl]' "
         "brings MMEngine, MMCV, MMDetection and MMSegmentation"
     )
-
-
-def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
-    """`["model.backbone.depth=34"]` -> `{"model.backbone.depth": 34}`, by MMEngine's rules."""
-    from mmengine.config import DictAction
-
-    from ..options.errors import ConfigError
-
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, _ = pair.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"--cfg-options {pair}: write it as key=value")
-        try:
-            parsed = argparse.Namespace()
-            DictAction([], "options")(argparse.ArgumentParser(), parsed, [pair])
-        except (ValueError, AssertionError) as error:
-            raise ConfigError(f"--cfg-options {pair}: {error}") from error
-        options.update(parsed.options)
-    return options
 
 
 def _refuse(message: str, status: int = 2) -> int:
