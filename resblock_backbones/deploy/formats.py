@@ -66,6 +66,7 @@ def write_torchscript(net: nn.Module, example: Tensor, facts: Facts, opset: int 
 
 
 def read_torchscript(data: bytes) -> Run:
+    """The function that a TorchScript file holds."""
     return torch.jit.load(io.BytesIO(data))
 
 
@@ -77,6 +78,7 @@ def write_pt2(net: nn.Module, example: Tensor, facts: Facts, opset: int | None) 
 
 
 def read_pt2(data: bytes) -> Run:
+    """The function that a file of ``torch.export`` holds."""
     return torch.export.load(io.BytesIO(data)).module()
 
 
@@ -108,6 +110,7 @@ def write_onnx(net: nn.Module, example: Tensor, facts: Facts, opset: int | None)
 
 
 def read_onnx(data: bytes) -> Run:
+    """The function that an ONNX file holds, run by ONNX Runtime on the CPU."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -21,9 +21,9 @@ RAMP = np.array([(10, 10, 50), (110, 25, 120), (230, 90, 50), (255, 245, 170)], 
 def draw_features(
     features: Features, image: Image.Image, file: Path, *, channels: int = 6, side: int = 160
 ) -> None:
-    """Write a PNG with one row per map: the mean of its strongest channels over the image, then
-    these channels one by one.
+    """Write a PNG that shows the strongest channels of each feature map, one row per map.
 
+    A row has the mean of these channels, drawn over the image, and then the channels one by one.
     The strongest channels are those of the largest mean. Each cell is scaled by itself, from its
     smallest value to its largest.
 

@@ -103,7 +103,7 @@ def read_features(file: Path) -> Features:
 
 
 def need_safetensors() -> Any:
-    """safetensors' functions for torch.
+    """The module ``safetensors.torch``.
 
     Raises:
         ImportError: it is not installed; the message says what to do.

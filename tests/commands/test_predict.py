@@ -1,5 +1,6 @@
 """What `tools/predict.py` writes is what MMDetection and MMSegmentation predict, and it says
-clearly what is wrong with its input."""
+clearly what is wrong with its input.
+"""
 
 import copy
 import json

@@ -18,8 +18,7 @@ from .predictor import Found
 
 
 class CocoPredictions:
-    """Objects in the form of COCO's annotations, with a score: `images`, `categories`,
-    `annotations`.
+    """Predictions in COCO's format: `images`, `categories`, and `annotations` with a `score`.
 
     Category ids are those of the config's annotation file where it is there, COCO's own for its
     classes, and else the label + 1. Images that are in the annotation file keep their ids, so

@@ -37,10 +37,10 @@ PYCOCOTOOLS_PROGRESS = (
 
 
 class KeepScreenReadable(logging.Filter):
-    """Log filter for a screen handler: drops the records that only the log file needs.
+    r"""Log filter for a screen handler: drops the records that only the log file needs.
 
     >>> import logging
-    >>> record = logging.makeLogRecord({"msg": "Config:\\nmodel = dict(...)"})
+    >>> record = logging.makeLogRecord({"msg": "Config:\nmodel = dict(...)"})
     >>> KeepScreenReadable().filter(record)
     False
     """

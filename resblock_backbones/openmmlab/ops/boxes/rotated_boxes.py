@@ -152,8 +152,10 @@ def area_swept(corners: Tensor) -> Tensor:
 
 
 def part_inside(corners: Tensor, half: Tensor) -> Tensor:
-    """(P, 4) part, 0 to 1, of each edge of polygons (P, 4, 2) that lies in the rectangle of half
-    size (P, 1, 2) around the origin."""
+    """(P, 4) part, 0 to 1, of each edge of polygons (P, 4, 2) that lies in a rectangle.
+
+    The rectangle lies around the origin; `half` (P, 1, 2) is half of its width and height.
+    """
     along = corners.roll(-1, dims=1) - corners
     one_side, other_side = (-half - corners) / along, (half - corners) / along
     enters = torch.minimum(one_side, other_side).amax(-1).clamp(min=0)

@@ -44,7 +44,7 @@ def convolve(
     mask: Tensor | None = None,
     bias: Tensor | None = None,
 ) -> Tensor:
-    """torchvision's forward; without `mask` every point counts fully."""
+    """Forward of torchvision's kernel; without `mask` every point counts fully."""
     use_mask = mask is not None
     mask = input.new_empty(len(input), 0) if mask is None else mask
     bias = weight.new_zeros(len(weight)) if bias is None else bias
@@ -73,7 +73,7 @@ def convolve_backward(
     *,
     mask: Tensor | None = None,
 ) -> Gradients:
-    """torchvision's backward, and MMCV's rule for points exactly on the frame."""
+    """Backward of torchvision's kernel, and MMCV's rule for points exactly on the frame."""
     use_mask = mask is not None
     mask = input.new_empty(len(input), 0) if mask is None else mask
     grad_output, input, weight, offset, mask = in_working_dtype(

@@ -60,8 +60,11 @@ def psamask_backward(
 
 
 def shifted(values: Tensor, size: tuple[int, int], sign: int, middle: tuple[int, int]) -> Tensor:
-    """(B, *size, H, W): entry i, j of pixel h, w is that of `values` (B, *, *, H, W) at
-    i + sign (h - middle), j + sign (w - middle), and 0 where `values` has none."""
+    """(B, *size, H, W): the entries of `values` (B, *, *, H, W), shifted with the pixel.
+
+    Entry i, j of pixel h, w is that of `values` at i + sign (h - middle), j + sign (w - middle),
+    and 0 where `values` has none.
+    """
     height, width = values.shape[-2:]
     i, j, h, w = (torch.arange(n, device=values.device) for n in (*size, height, width))
     row = i[:, None] + sign * (h - middle[0])
