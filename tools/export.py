@@ -36,7 +36,7 @@ def main() -> int:
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     out = given.out or Path(f"backbone{FORMATS[given.to].suffixes[0]}")
     try:
-        net, origin = choose_network(given.config, given.depth, given.weights, given.options)
+        net, _, origin = choose_network(given.config, given.depth, given.weights, given.options)
         print(origin, file=sys.stderr)
         done = export(
             net,

@@ -7,16 +7,14 @@ python tools/extract_features.py photo.jpg --config CONFIG --checkpoint epoch_12
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from resblock_backbones.commands.command_line import missing_packages
-from resblock_backbones.commands.network import parse_options as parse_network_options
+from resblock_backbones.commands.network import choose_network
 from resblock_backbones.data.image_files import find_images
 from resblock_backbones.features import extract_features
 from resblock_backbones.options.devices import find_device
-from resblock_backbones.weights.choose import flexible_network
+from resblock_backbones.weights.choose import ChosenNetwork
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
@@ -59,9 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         device = find_device(given.device)
         images = find_images(given.images)
-        net, pixels, notes = _network(given)
-        for note in notes:
-            print(note, file=sys.stderr)
+        net, pixels, origin = _network(given)
+        print(origin, file=sys.stderr)
         done = extract_features(
             net,
             pixels,
@@ -90,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _network(given: argparse.Namespace) -> tuple[Any, Any, list[str]]:
+def _network(given: argparse.Namespace) -> ChosenNetwork:
     of_config = {"--checkpoint": given.checkpoint, "--cfg-options": given.cfg_options}
     of_flex = {"--depth": given.depth, "--weights": given.weights, "--options": given.options}
     strangers = of_config if given.config is None else of_flex
@@ -98,16 +95,14 @@ def _network(given: argparse.Namespace) -> tuple[Any, Any, list[str]]:
         if value:
             other = "goes with" if given.config is None else "cannot be given beside"
             raise ValueError(f"{name}: {other} --config")
-    if given.config is None:
-        return flexible_network(given.depth, given.weights, parse_network_options(given.options))
-    missing = missing_packages()
-    if missing:
-        raise ValueError(f"--config: {missing}")
-    from resblock_backbones.openmmlab.configs.cfg_options import parse_options
-    from resblock_backbones.openmmlab.models.backbone_of_config import network_of_config
-
-    options = parse_options(given.cfg_options) if given.cfg_options else None
-    return network_of_config(given.config, given.checkpoint, options)
+    return choose_network(
+        given.config,
+        given.depth,
+        given.checkpoint or given.weights,
+        given.options,
+        cfg_options=given.cfg_options or [],
+        any_backbone=True,
+    )
 
 
 if __name__ == "__main__":

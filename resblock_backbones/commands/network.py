@@ -1,4 +1,4 @@
-"""Which network to export, from what a command line says."""
+"""Which network a command is about, from what its command line says."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
-from ..deploy import ExportError
-from ..resnet.network import FlexResNet
-from ..weights import load_weights
-from ..weights.choose import flexible_network
+from ..options.errors import InputError
+from ..weights.choose import ChosenNetwork, flexible_network
 
 
 def choose_network(
@@ -18,39 +16,55 @@ def choose_network(
     depth: int | None = None,
     weights: str | None = None,
     options: Sequence[str] = (),
-) -> tuple[FlexResNet, str]:
-    """The network that a config, a depth, or weights alone describe.
+    *,
+    cfg_options: Sequence[str] = (),
+    any_backbone: bool = False,
+) -> ChosenNetwork:
+    """The backbone that a config, a depth, or weights alone describe.
 
     Args:
         config: a config file of the MM family; its backbone is taken.
         depth: as of ``FlexResNet``.
         weights: as ``load_weights`` takes them, a whole detector's too. Without ``config`` and
             ``depth`` the options are read off them.
-        options: of the network, each as ``'width=0.5'``.
-
-    Returns:
-        The network in eval mode, and in a few words where its weights are from.
+        options: of the backbone, each as ``'width=0.5'``.
+        cfg_options: of the config, each as ``'model.backbone.width=0.5'``.
+        any_backbone: whether the config may have another one than a ``FlexResNet``.
 
     Raises:
-        ExportError: nothing, or too much, says which network.
-        ValueError, TypeError: a wrong option, config or checkpoint.
+        InputError: nothing, or too much, says which network; or as ``network_of_config``.
+        ValueError, TypeError: a wrong option.
 
     Example:
-        >>> net, origin = choose_network(depth=18, options=["width=0.25", "out_indices=(3,)"])
-        >>> net.out_channels, origin
+        >>> chosen = choose_network(depth=18, options=["width=0.25", "out_indices=(3,)"])
+        >>> chosen.network.out_channels, chosen.origin
         ((128,), 'no weights were given: they are random')
     """
     given = parse_options(options)
-    if config is not None:
-        if depth is not None:
-            raise ExportError(
-                "CONFIG and --depth: give one of them; --options depth=... changes it"
-            )
-        return _of_config(config, weights, given)
-    if depth is None and weights is None and "stage_blocks" not in given:
-        raise ExportError("which network? give CONFIG, --depth or --weights")
-    net, _, notes = flexible_network(depth, weights, given)
-    return net, "; ".join(notes) or f"weights from {weights}"
+    if config is None:
+        if cfg_options:
+            raise InputError("--cfg-options: change a config, and none was given; give CONFIG")
+        if depth is None and weights is None and "stage_blocks" not in given:
+            raise InputError("which network? give CONFIG, --depth or --weights")
+        return flexible_network(depth, weights, given)
+    if depth is not None:
+        raise InputError("CONFIG and --depth: give one of them; --options depth=... changes it")
+    missing = [name for name in ("mmengine", "mmcv") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"{config}: a config needs {' and '.join(missing)}; "
+            "pip install 'resblock_backbones[onedl]', or give --depth and --weights"
+        )
+    from ..openmmlab.configs import cfg_options as typed
+    from ..openmmlab.models.backbone_of_config import network_of_config
+
+    return network_of_config(
+        config,
+        weights,
+        options=given,
+        cfg_options=typed.parse_options(cfg_options),
+        any_backbone=any_backbone,
+    )
 
 
 def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
@@ -63,26 +77,9 @@ def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise ExportError(f"--options {pair}: write it as name=value")
+            raise InputError(f"--options {pair}: write it as name=value")
         try:
             options[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
             options[name] = value
     return options
-
-
-def _of_config(config: str, weights: str | None, options: dict[str, Any]) -> tuple[FlexResNet, str]:
-    missing = [name for name in ("mmengine", "mmcv") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ExportError(
-            f"{config}: a config needs {' and '.join(missing)}; "
-            "pip install 'resblock_backbones[onedl]', or give --depth and --weights"
-        )
-    from ..openmmlab.models.flex_backbone_of_config import backbone_of_config
-
-    net = backbone_of_config(config, options, begin=weights is None)
-    if weights is not None:
-        return net, f"{weights}: {load_weights(net, weights)}"
-    if net.init_cfg is not None:
-        return net, f"weights as the config's init_cfg says: {net.init_cfg}"
-    return net, "no weights were given: they are random"

@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..resnet.network import FlexResNet
-from ..weights import Backbone, CheckpointError, find_backbone, open_source
+from ..weights import Backbone, CheckpointError
+from ..weights.backbone import open_backbone
 from ..weights.network import build_network
 from ..weights.reading.sources import Source
 
@@ -45,8 +46,7 @@ class ImageClassifier(nn.Module):
         Raises:
             CheckpointError: as by ``FlexResNet.from_checkpoint``, or there is no linear layer.
         """
-        opened = open_source(source)
-        return build_classifier(opened, find_backbone(opened.content, opened.name), options)
+        return build_classifier(*open_backbone(source), options)
 
 
 def build_classifier(

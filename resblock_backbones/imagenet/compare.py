@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from ..weights import Backbone, CheckpointError, find_backbone, open_source
+from ..weights import Backbone, CheckpointError, find_backbone
+from ..weights.backbone import open_backbone
 from ..weights.inferring.options import describe, infer_options
 from .classifier import build_classifier
 from .evaluate import Errors, evaluate, open_folder
@@ -61,8 +62,7 @@ def compare(
         open_folder(folder, None, backbone.classifier["fc.weight"].shape[0])
     rows = []
     for candidate in candidates:
-        opened = open_source(candidate.weights)
-        backbone = find_backbone(opened.content, opened.name)
+        opened, backbone = open_backbone(candidate.weights)
         options = _unseen(candidate.architecture) | dict(opened.options)
         classifier = build_classifier(opened, backbone, options)
         row = evaluate(
@@ -96,8 +96,7 @@ def display_name(architecture: str) -> str:
 
 
 def _check(candidate: Candidate) -> Backbone:
-    opened = open_source(candidate.weights)
-    backbone = find_backbone(opened.content, opened.name)
+    opened, backbone = open_backbone(candidate.weights)
     if "fc.weight" not in backbone.classifier:
         raise CheckpointError(f"{opened.name}: holds no classifier (fc.weight), only a backbone")
     expected = _model(candidate.architecture)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from .dialects import DIALECTS, Dialect
 from .errors import CheckpointError
+from .reading.sources import Source, open_source
 
 #: What training tools put a network's tensors in, in the order in which they are looked for.
 CONTAINERS = (
@@ -54,6 +56,14 @@ class Backbone:
     def is_grouped(self) -> bool:
         """Whether the bottlenecks' middle convolutions have groups, as ResNeXt's."""
         return _is_grouped(self.tensors)
+
+
+def open_backbone(
+    source: str | Path | Mapping[str, Any], prefix: str | None = None
+) -> tuple[Source, Backbone]:
+    """A checkpoint, and the backbone in it; arguments and errors as of ``load_weights``."""
+    opened = open_source(source)
+    return opened, find_backbone(opened.content, opened.name, prefix)
 
 
 def find_backbone(content: Mapping[str, Any], name: str, prefix: str | None = None) -> Backbone:

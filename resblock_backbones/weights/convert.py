@@ -13,10 +13,9 @@ from torch import Tensor
 
 from ..files.whole import whole_file
 from ..options.checks import check_choice
-from .backbone import Backbone, find_backbone
+from .backbone import Backbone, open_backbone
 from .dialects import DIALECTS, Dialect
 from .errors import CheckpointError
-from .reading.sources import open_source
 
 FAMILIES = {dialect.name: dialect for dialect in DIALECTS}
 SUFFIXES = (".pth", ".pt", ".safetensors", ".pkl")
@@ -81,8 +80,7 @@ def convert_checkpoint(
     family = FAMILIES[check_choice("to", to, list(FAMILIES))]
     target = Path(target).expanduser()
     _check_target(target, family, replace)
-    opened = open_source(source)
-    backbone = find_backbone(opened.content, opened.name, prefix)
+    opened, backbone = open_backbone(source, prefix)
     tensors = rename_to(backbone, family, opened.name)
     _write(target, tensors, family, backbone.style)
     return Conversion(

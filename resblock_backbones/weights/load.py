@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from .adapt import Adaptation, adapt_tensors, check_adapt, reverse_first_conv
-from .backbone import INSIDE, Backbone, find_backbone
+from .backbone import INSIDE, Backbone, open_backbone
 from .errors import CheckpointError
-from .reading.sources import open_source
 from .report import LoadReport
 
 logger = logging.getLogger(__name__)
@@ -66,8 +65,7 @@ def load_weights(
         120 of 120 tensors matched
     """
     adaptations = check_adapt(adapt)
-    opened = open_source(source)
-    backbone = find_backbone(opened.content, opened.name, prefix)
+    opened, backbone = open_backbone(source, prefix)
     tensors, report = match(
         model, backbone, opened.name, allow_partial, adaptations, reverse_channels
     )

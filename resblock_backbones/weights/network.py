@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from .adapt import Adaptation, check_adapt
-from .backbone import Backbone, find_backbone
+from .backbone import Backbone, open_backbone
 from .errors import CheckpointError
 from .inferring.options import describe, first_stages, infer_options
 from .load import match
-from .reading.sources import Source, open_source
+from .reading.sources import Source
 
 logger = logging.getLogger(__name__)
 
@@ -34,11 +34,11 @@ def build_from_checkpoint(
 ) -> Network:
     """``FlexResNet.from_checkpoint``, which says what the arguments are."""
     adaptations = check_adapt(adapt)
-    opened = open_source(source)
+    opened, backbone = open_backbone(source, prefix)
     return build_network(
         network,
         opened,
-        find_backbone(opened.content, opened.name, prefix),
+        backbone,
         allow_partial=allow_partial,
         adapt=adaptations,
         reverse_channels=reverse_channels,

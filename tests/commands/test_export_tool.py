@@ -108,6 +108,7 @@ def test_a_config_with_a_checkpoint_begins_as_it_says(export):
         (["a.py"], "a.py: there is no such file"),
         (["resnet.py"], "resnet.py: its model has no FlexResNet, it has 'ResNet' as backbone"),
         (["flex.py", "--options", "dpeth=34"], "flex.py: model.backbone: .* did you mean 'depth'"),
+        (["begin.py"], "begin.py: model.backbone: init_cfg: 'Pretrained' has no key 'chekpoint'"),
         (["--depth", 20], "depth=20: must be one of 18, 34, 50, 101, 152"),
         (["--depth", 18, "--options", "width"], "--options width: write it as name=value"),
         (["--weights", "no.pth"], "no.pth: there is no such file"),
@@ -118,6 +119,8 @@ def test_a_mistake_is_one_line_and_no_file(export, arguments, message):
     pytest.importorskip("mmdet")
     Path("resnet.py").write_text(CONFIG.format(kind="ResNet", more=""))
     Path("flex.py").write_text(CONFIG.format(kind="FlexResNet", more=""))
+    begin = "init_cfg=dict(type='Pretrained', chekpoint='a.pth')"
+    Path("begin.py").write_text(CONFIG.format(kind="FlexResNet", more=begin))
     status, out, lines = export(*arguments, "--to", "pt2")
     lines = [line for line in lines if line != "no weights were given: they are random"]
     assert status == 2 and not out and len(lines) == 1

@@ -190,7 +190,7 @@ def refused(capsys, *arguments):
         (["empty", "--depth", 18], "empty: there is no image in this folder"),
         (["*.jpg", "--depth", 18], "*.jpg: no image matches this pattern"),
         (["photos/a.png", "photos/inside/a.png", "--depth", 18], "both would be written as a"),
-        (["photos"], "--depth: give a depth, or --weights"),
+        (["photos"], "which network? give CONFIG, --depth or --weights"),
         (["photos", "--depth", 20], "depth=20: must be one of 18, 34, 50"),
         (["photos", "--depth", 18, "--options", "dpeth=2"], "no option 'dpeth'; did you mean"),
         (["photos", "--depth", 18, "--options", "width"], "--options width: write it as"),

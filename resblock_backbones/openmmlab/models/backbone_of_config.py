@@ -1,61 +1,98 @@
-"""The backbone of a config, for its features alone."""
+"""The backbone of a config, ready for use."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS
-from torch import nn
 
-from ...options.errors import ConfigError
+from ...options.errors import ConfigError, InputError
 from ...resnet.network import FlexResNet
 from ...weights import load_weights
+from ...weights.choose import RANDOM, ChosenNetwork
 from ...weights.pixels import IMAGENET, Pixels
 from ..configs.read import read_config
+from .channels import flexible_backbones
 from .model_weights import load_model_weights
 
 
 def network_of_config(
-    config: str, checkpoint: str | None = None, cfg_options: Mapping[str, Any] | None = None
-) -> tuple[nn.Module, Pixels, list[str]]:
-    """The backbone of a config in eval mode, what it expects of an image, and what to know.
+    config: str,
+    weights: str | None = None,
+    *,
+    options: Mapping[str, Any] | None = None,
+    cfg_options: Mapping[str, Any] | None = None,
+    any_backbone: bool = False,
+) -> ChosenNetwork:
+    """The backbone of a config.
 
     Args:
         config: the config file.
-        checkpoint: of the whole model or its backbone; None begins as the backbone's `init_cfg`
+        weights: of the whole model or its backbone; None begins as the backbone's ``init_cfg``
             says.
+        options: of the backbone, before the config's.
         cfg_options: dotted key -> value, merged into the config.
+        any_backbone: take what stands as ``model.backbone``, of whatever kind; else the one
+            ``FlexResNet`` of the model, wherever in it that stands.
 
     Raises:
-        InputError: the config has no backbone, or something in it, or the checkpoint, is wrong.
+        ConfigError: the config cannot be read, has no such backbone or several different ones, or
+            the backbone refuses its options.
+        CheckpointError: weights that cannot be read, or do not fit.
     """
     cfg = read_config(config, cfg_options)
-    model = cfg.get("model", {})
-    if not isinstance(model.get("backbone"), Mapping):
-        raise ConfigError(f"{config}: its model has no backbone")
+    path, backbone = _find_backbone(cfg, config, any_backbone)
+    chosen = {**backbone, **(options or {})}
     with (
         torch.random.fork_rng(devices=[]),
         MODELS.switch_scope_and_registry(cfg.get("default_scope")) as registry,
     ):
         torch.manual_seed(0)
         try:
-            net = registry.build(model.backbone)
-            if checkpoint is None:
+            net = registry.build(chosen)
+            if weights is None:
                 net.init_weights()
+        except InputError:  # names its file itself
+            raise
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"model.backbone: {error}") from error
-    notes = []
-    if checkpoint is not None and isinstance(net, FlexResNet):
-        notes.append(f"{checkpoint}: {load_weights(net, checkpoint)}")
-    elif checkpoint is not None:
-        load_model_weights(net, checkpoint, prefix="backbone.")
-    elif not model.backbone.get("init_cfg") and not model.backbone.get("pretrained"):
-        notes.append("no checkpoint was given, and the config names no weights: they are random")
+            raise ConfigError(f"{config}: model.{path}: {error}") from error
+    if weights is None:
+        begins = chosen.get("init_cfg") or chosen.get("pretrained")
+        origin = f"weights as the config's init_cfg says: {begins}" if begins else RANDOM
+    elif isinstance(net, FlexResNet):
+        origin = f"{weights}: {load_weights(net, weights)}"
+    else:
+        load_model_weights(net, weights, prefix=f"{path}.")
+        origin = f"weights from {weights}"
     net.eval()  # MMDetection's own backbones give nothing back here
-    return net, pixels_of_config(cfg), notes
+    return ChosenNetwork(net, pixels_of_config(cfg), origin)
+
+
+def _find_backbone(cfg: Config, config: str, any_backbone: bool) -> tuple[str, Mapping[str, Any]]:
+    """Where in the model the backbone stands, and its config."""
+    model = cfg.get("model")
+    if not isinstance(model, MutableMapping):
+        raise ConfigError(f"{config}: has no 'model'")
+    outer = model.get("backbone")
+    if any_backbone and isinstance(outer, Mapping):
+        return "backbone", outer
+    found = {path: dict(backbone) for _, _, path, backbone in flexible_backbones(cfg)}
+    if not found:
+        kind = outer.get("type") if isinstance(outer, Mapping) else None
+        there = f"{kind!r} as backbone" if kind else "no backbone"
+        raise ConfigError(
+            f"{config}: its model has no FlexResNet, it has {there}; write type='FlexResNet' there"
+        )
+    path, backbone = next(iter(found.items()))
+    if any(other != backbone for other in found.values()):
+        raise ConfigError(
+            f"{config}: its model has several backbones, at {', '.join(found)}; give a config that "
+            "has one of them"
+        )
+    return path, backbone
 
 
 def pixels_of_config(cfg: Config) -> Pixels:
