@@ -25,8 +25,8 @@ from zoo_inputs import LANES_SIZE, SIZE, values_of
 from zoo_step import kind_of, parts_of, run_model
 
 import resblock_backbones  # noqa: F401  (MMCV's operators, FlexResNet)
+from resblock_backbones.openmmlab.configs.scopes import import_scope
 from resblock_backbones.openmmlab.models.channels import link_channels
-from resblock_backbones.openmmlab.training.screen import import_scope
 
 #: MMSegmentation's V1c and V1d are a ResNet with these options.
 FLEXIBLE: dict[str, dict[str, Any]] = {

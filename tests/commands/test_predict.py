@@ -176,12 +176,12 @@ def test_objects_and_masks_are_mmdetections(here, linked):
     )
 
     images = sorted(folder.iterdir())
-    for image, answer in zip(
+    for file, answer in zip(
         images, asked("mmdet", linked, "mask.pth", list(map(str, images))), strict=True
     ):
         wanted = answer.pred_instances
         wanted = wanted[wanted.scores >= 0.3]
-        [image] = [one for one in truth.imgs.values() if one["file_name"] == image.name]
+        [image] = [one for one in truth.imgs.values() if one["file_name"] == file.name]
         found = written.loadAnns(written.getAnnIds(imgIds=[image["id"]]))
         assert len(found) == len(wanted) > 0
         boxes = np.array([one["bbox"] for one in found])
@@ -194,8 +194,8 @@ def test_objects_and_masks_are_mmdetections(here, linked):
             decoded = coco_mask.decode(one["segmentation"]).astype(bool)
             assert decoded.shape == (160, 160) and one["area"] == decoded.sum()
             assert (decoded != np.asarray(mask)).mean() < 1e-3
-        drawn = np.asarray(Image.open(f"out/drawn/{image.stem}.png"))
-        plain = np.asarray(Image.open(image).convert("RGB").resize(drawn.shape[1::-1]))
+        drawn = np.asarray(Image.open(f"out/drawn/{file.stem}.png"))
+        plain = np.asarray(Image.open(file).convert("RGB").resize(drawn.shape[1::-1]))
         assert (drawn != plain).any(-1).mean() > 0.01
 
 
