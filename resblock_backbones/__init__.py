@@ -4,18 +4,24 @@ Needs torch and torchvision alone. With MMEngine installed, importing this packa
 ``FlexResNet``, so that ``backbone=dict(type='FlexResNet', ...)`` works in a config.
 """
 
+import importlib
 import importlib.util
-from typing import Any
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from .deploy import ExportError, export, fuse, fuse_backbone
-from .layers import ConvNxN, SpatialSeparableConvNxN, conv_norm
-from .resnet.blocks import BottleneckResBlock, ResBlock
-from .resnet.network import FlexResNet
+from .options.torch_version import refuse_old_torch
 from .version import __version__
-from .weights import CheckpointError, LoadReport, load_weights
+
+if TYPE_CHECKING:
+    from .deploy import ExportError, export, fuse, fuse_backbone
+    from .layers import ConvNxN, SpatialSeparableConvNxN, conv_norm
+    from .openmmlab import BACKBONES
+    from .resnet.blocks import BottleneckResBlock, ResBlock
+    from .resnet.network import FlexResNet
+    from .weights import CheckpointError, LoadReport, load_weights
 
 __all__ = [
-    "BACKBONES",
     "BottleneckResBlock",
     "CheckpointError",
     "ConvNxN",
@@ -32,14 +38,44 @@ __all__ = [
     "load_weights",
 ]
 
-if importlib.util.find_spec("mmengine") is not None:
-    from .openmmlab import BACKBONES
-else:
+#: Room -> the public names that it has.
+_HOMES = {
+    "layers": ("ConvNxN", "SpatialSeparableConvNxN", "conv_norm"),
+    "resnet.blocks": ("BottleneckResBlock", "ResBlock"),
+    "resnet.network": ("FlexResNet",),
+    "weights": ("CheckpointError", "LoadReport", "load_weights"),
+    "deploy": ("ExportError", "export", "fuse", "fuse_backbone"),
+}
 
-    def __getattr__(name: str) -> Any:
-        if name == "BACKBONES":
-            raise ImportError(
-                "BACKBONES is MMEngine's registry, and MMEngine is not installed: "
-                "pip install 'resblock_backbones[onedl]'"
-            )
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if importlib.util.find_spec("mmengine") is not None:
+    __all__ += ["BACKBONES"]
+    _HOMES["openmmlab"] = ("BACKBONES",)
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        _import_all()
+        return globals()[name]
+    if name == "BACKBONES":
+        raise ImportError(
+            "BACKBONES is MMEngine's registry, and MMEngine is not installed: "
+            "pip install 'resblock_backbones[onedl]'"
+        )
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _import_all() -> None:
+    """All rooms at once: what one needs of a later one is given to it on import."""
+    for home, names in _HOMES.items():
+        room = importlib.import_module(f".{home}", __name__)
+        globals().update({name: getattr(room, name) for name in names})
+
+
+# The command `resblock` answers --help before PyTorch would be there, and imports what it needs.
+if Path(sys.argv[0] if sys.argv else "").stem != "resblock":
+    refuse_old_torch()
+    _import_all()

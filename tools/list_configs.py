@@ -1,8 +1,8 @@
-"""Write configs/README.md: `python tools/list_configs.py`."""
+"""Write configs/README.md, or check it: `resblock configs --page`, `--check`."""
 
 import sys
 
-from resblock_backbones.commands.command_line import list_configs_command
+from resblock_backbones.commands.front import run_command
 
 if __name__ == "__main__":
-    sys.exit(list_configs_command())
+    sys.exit(run_command("configs", ["--page", *sys.argv[1:]]))

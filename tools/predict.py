@@ -1,8 +1,8 @@
-"""Predictions for images: `tools/predict.py CONFIG CHECKPOINT photos/ --out predictions`."""
+"""Predictions for images and videos: `resblock predict`."""
 
 import sys
 
-from resblock_backbones.commands.command_line import predict_command
+from resblock_backbones.commands.front import run_command
 
 if __name__ == "__main__":
-    sys.exit(predict_command())
+    sys.exit(run_command("predict"))

@@ -1,8 +1,8 @@
-"""Test a checkpoint: `python tools/test.py configs/....py work_dirs/.../epoch_12.pth`."""
+"""Test a checkpoint: `resblock test`."""
 
 import sys
 
-from resblock_backbones.commands.command_line import test_command
+from resblock_backbones.commands.front import run_command
 
 if __name__ == "__main__":
-    sys.exit(test_command())
+    sys.exit(run_command("test"))

@@ -1,8 +1,8 @@
-"""Train the model of a config: `python tools/train.py configs/....py`."""
+"""Train the model of a config: `resblock train`."""
 
 import sys
 
-from resblock_backbones.commands.command_line import train_command
+from resblock_backbones.commands.front import run_command
 
 if __name__ == "__main__":
-    sys.exit(train_command())
+    sys.exit(run_command("train"))

@@ -17,3 +17,7 @@ class InputError(ValueError):
 
 class ConfigError(InputError):
     """A config, or an option given on the command line, is wrong."""
+
+
+class OtherProcessError(RuntimeError):
+    """Another process of a run has ended; a command prints the line and exits with status 1."""

@@ -1,7 +1,6 @@
 """What `tools/extract_features.py` writes are the network's own maps, and bad input is told."""
 
 import json
-import runpy
 import shutil
 import subprocess
 import sys
@@ -15,12 +14,12 @@ from torchvision import transforms
 from torchvision.models import resnet18
 from torchvision.models._utils import IntermediateLayerGetter
 
+from resblock_backbones.commands.front import run_command
 from resblock_backbones.data import make_shapes
 from resblock_backbones.features import read_features
 
 TOOL = Path(__file__).parents[2] / "tools/extract_features.py"
 CONFIG = TOOL.parents[1] / "configs/faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py"
-extract = runpy.run_path(str(TOOL))["main"]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +68,7 @@ def torchvisions_maps(file: Path, size: int | None = None) -> list[torch.Tensor]
 
 
 def run(*arguments) -> int:
-    return extract([str(one) for one in arguments])
+    return run_command("features", [str(one) for one in arguments])
 
 
 @pytest.mark.parametrize("kind", ["npz", "safetensors"])

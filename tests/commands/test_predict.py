@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from resblock_backbones.commands.command_line import predict_command
+from resblock_backbones.commands.front import run_command
 from resblock_backbones.data import make_shapes
 
 # FFmpeg asks for it once in a process, and here the first video is one that a test makes.
@@ -129,7 +129,7 @@ def here(made, tmp_path, monkeypatch):
 
 
 def predict(*arguments):
-    return predict_command([str(one) for one in arguments])
+    return run_command("predict", [str(one) for one in arguments])
 
 
 def asked(module, config, checkpoint, images):

@@ -1,5 +1,6 @@
 """The tools as a person uses them: a run from end to end, and one line for each mistake."""
 
+import functools
 import json
 import os
 import shutil
@@ -11,9 +12,11 @@ import pytest
 import torch
 from PIL import Image
 
-from resblock_backbones.commands.command_line import test_command as run_test
-from resblock_backbones.commands.command_line import train_command as run_train
+from resblock_backbones.commands.front import run_command
 from resblock_backbones.data import make_shapes
+
+run_train = functools.partial(run_command, "train")
+run_test = functools.partial(run_command, "test")
 
 CONFIG = Path(__file__).parents[2] / "configs/faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py"
 

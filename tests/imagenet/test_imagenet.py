@@ -1,9 +1,5 @@
 """Classifiers give their families' logits, on images prepared as their families do it."""
 
-import runpy
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -12,13 +8,13 @@ from PIL import Image
 from torch import nn
 
 from resblock_backbones import CheckpointError, FlexResNet
+from resblock_backbones.commands.front import run_command
 from resblock_backbones.imagenet import ImageClassifier, error_table, evaluate, preprocessing_of
 from resblock_backbones.imagenet.compare import display_name
 from resblock_backbones.imagenet.evaluate import FolderError
 from resblock_backbones.weights import find_backbone
 from resblock_backbones.weights.reading import timm_source
 
-TOOL = Path(__file__).parents[2] / "tools" / "eval_imagenet.py"
 TORCHVISION = [n for n in torchvision.models.list_models(torchvision.models) if "res" in n]
 TIMM = ["resnet18d", "resnet50t", "seresnet50", "ecaresnet26t", "resnetrs50", "resnetaa50"]
 TIMM += ["resnetblur18", "resnet50_gn", "ecaresnet50d_pruned", "senet154", "test_resnet"]
@@ -219,9 +215,8 @@ def test_a_broken_image_is_named(folder):
         assert "Traceback" not in str(caught.value)
 
 
-def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", [str(TOOL), *map(str, arguments)])
-    return runpy.run_path(str(TOOL))["main"]()
+def run(*arguments):
+    return run_command("imagenet", list(map(str, arguments)))
 
 
 def test_the_tool_makes_the_post_s_table(folder, tmp_path, monkeypatch, capsys):
@@ -230,7 +225,7 @@ def test_the_tool_makes_the_post_s_table(folder, tmp_path, monkeypatch, capsys):
         torch.save(net.state_dict(), tmp_path / f"{name}.pth")
     arguments = ["--arch", "resnet18", "resnet34", "--weights", tmp_path / "resnet18.pth"]
     arguments += [tmp_path / "resnet34.pth", "--data", folder, "--workers", 0]
-    assert run(monkeypatch, *arguments, "--out", tmp_path / "table.md") == 0
+    assert run(*arguments, "--out", tmp_path / "table.md") == 0
     lines = (tmp_path / "table.md").read_text().splitlines()
     assert lines[:2] == ["Name | Top-1 error | Top-5 error |", "---|---|---|"]
     assert [line.split(" | ")[0] for line in lines[2:]] == ["ResNet-18", "ResNet-34"]
@@ -260,7 +255,7 @@ def test_the_tool_says_a_mistake_in_one_line(change, message, folder, monkeypatc
     torch.save({k: t for k, t in state.items() if not k.startswith("fc")}, "body.pth")
     given = {"--arch": ["resnet18"], "--weights": ["r18.pth"], "--data": ["."], "--workers": [0]}
     arguments = [text for key, values in (given | change).items() for text in (key, *values)]
-    assert run(monkeypatch, *arguments) == 2
+    assert run(*arguments) == 2
     told = capsys.readouterr().err
     assert message in told and told.startswith("error: ") and told.count("\n") == 1
 

@@ -1,5 +1,6 @@
 """FlexResNet in MMSegmentation's DeepLabV3: it trains, saves, resumes and is tested."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -8,8 +9,10 @@ from pathlib import Path
 import torch
 from small_segmentation import IMAGES, package_folder
 
-from resblock_backbones.commands.command_line import test_command as run_test
-from resblock_backbones.commands.command_line import train_command as run_train
+from resblock_backbones.commands.front import run_command
+
+run_train = functools.partial(run_command, "train")
+run_test = functools.partial(run_command, "test")
 
 
 def weights(checkpoint):

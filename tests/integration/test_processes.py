@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from resblock_backbones import FlexResNet
-from resblock_backbones.commands.command_line import train_command as run_train
+from resblock_backbones.commands.front import run_command
 from resblock_backbones.openmmlab.models import storage as whole_files
 
 TOOL = Path(__file__).parents[2] / "tools/train.py"
@@ -170,7 +170,7 @@ def test_a_launcher_that_did_not_start_this_process_is_named(
 ):
     for name in [name for name in os.environ if re.match("RANK|WORLD_SIZE|SLURM|OMPI", name)]:
         monkeypatch.delenv(name)
-    assert run_train([small_config, "--launcher", launcher]) == 2
+    assert run_command("train", [small_config, "--launcher", launcher]) == 2
     assert f"--launcher {launcher}: " in capfd.readouterr().err
 
 
@@ -219,7 +219,9 @@ def resume(config, folder, options, moment, *details):
     torch.set_num_threads(1)
     if moment is not None:
         moment(*details)
-    sys.exit(run_train([config, "--work-dir", "run", "--resume", "--cfg-options", *options]))
+    sys.exit(
+        run_command("train", [config, "--work-dir", "run", "--resume", "--cfg-options", *options])
+    )
 
 
 @pytest.mark.parametrize("kept", [-1, 1])

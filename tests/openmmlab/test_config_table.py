@@ -1,5 +1,6 @@
 """The page of all configs: it is new, and its numbers are right."""
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ import torch
 import torchvision
 from torch.utils.flop_counter import FlopCounterMode
 
-from resblock_backbones.commands.command_line import list_configs_command
+from resblock_backbones.commands.front import run_command
 from resblock_backbones.openmmlab.configs.table import (
     config_files,
     format_page,
@@ -19,6 +20,7 @@ from resblock_backbones.openmmlab.configs.table import (
 )
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+list_configs = functools.partial(run_command, "configs")
 SHAPES = "faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py"
 
 
@@ -86,17 +88,17 @@ def folder(tmp_path):
 
 
 def test_the_tool_writes_the_page_and_tells_an_old_one(folder, capsys):
-    command = ["--configs", str(folder)]
-    assert list_configs_command([*command, "--check"]) == 2
+    command = ["--page", "--configs", str(folder)]
+    assert list_configs([*command, "--check"]) == 2
     assert "python tools/list_configs.py writes it" in capsys.readouterr().err
-    assert list_configs_command(command) == 0
+    assert list_configs(command) == 0
     assert "| 4, 8, 16, 32 | 16, 32, 64, 128 |" in (folder / "README.md").read_text()
-    assert list_configs_command([*command, "--check"]) == 0
+    assert list_configs([*command, "--check"]) == 0
     run = {"config": "mine/small_shapes.py", "scores": {"mAP": 0.5}, "iterations": 9}
     run |= {"minutes": 1.25, "machine": "a test"}
     (folder / "measured.json").write_text(json.dumps([run]))
-    assert list_configs_command([*command, "--check"]) == 2
-    assert list_configs_command(command) == 0
+    assert list_configs([*command, "--check"]) == 2
+    assert list_configs(command) == 0
     assert "small_shapes.py` | mAP 0.500 | 9 | 1.2 | a test |" in (folder / "README.md").read_text()
 
 
@@ -112,7 +114,7 @@ def test_what_is_no_config_is_one_line(tmp_path, capsys, content, message):
     (tmp_path / "mine").mkdir()
     if content is not None:
         (tmp_path / "mine" / "a_shapes.py").write_text(content)
-    assert list_configs_command(["--configs", str(tmp_path)]) == 2
+    assert list_configs(["--page", "--configs", str(tmp_path)]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert lines[-1].startswith("error: ") and message in lines[-1]
     assert not (tmp_path / "README.md").exists()
@@ -122,5 +124,5 @@ def test_a_measured_run_of_no_config_is_refused(folder, capsys):
     run = {"config": "mine/gone.py", "scores": {}, "iterations": 1, "minutes": 1, "machine": ""}
     (folder / "measured.json").write_text(json.dumps([run]))
     assert len(read_rows(folder)) == 1
-    assert list_configs_command(["--configs", str(folder)]) == 2
+    assert list_configs(["--page", "--configs", str(folder)]) == 2
     assert "mine/gone.py: there is no such config" in capsys.readouterr().err

@@ -1,18 +1,15 @@
 """A checkpoint in another family's names and back again is bit for bit the same."""
 
 import pickle
-import runpy
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 import torchvision
 
 from resblock_backbones import CheckpointError, FlexResNet
+from resblock_backbones.commands.front import run_command
 from resblock_backbones.weights import convert_checkpoint, find_backbone, open_source
 
-TOOL = Path(__file__).parents[2] / "tools" / "convert_checkpoint.py"
 GN = {"type": "GN", "num_groups": 4}
 
 
@@ -131,15 +128,14 @@ def test_a_family_without_a_name_for_a_tensor_is_said(tmp_path):
     assert not (tmp_path / "b.pth").exists()
 
 
-def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", [str(TOOL), *map(str, arguments)])
-    return runpy.run_path(str(TOOL))["main"]()
+def run(*arguments):
+    return run_command("convert", list(map(str, arguments)))
 
 
-def test_the_tool_says_what_it_did_and_a_mistake_in_one_line(tmp_path, monkeypatch, capsys):
+def test_the_tool_says_what_it_did_and_a_mistake_in_one_line(tmp_path, capsys):
     torch.save(flex().state_dict(), tmp_path / "a.pth")
     there = tmp_path / "new" / "b.pth"
-    assert run(monkeypatch, tmp_path / "a.pth", there, "--to", "timm") == 0
+    assert run(tmp_path / "a.pth", there, "--to", "timm") == 0
     assert "318 tensors from flex's names to timm's" in capsys.readouterr().out
     before = there.read_bytes()
     for arguments, message in (
@@ -148,7 +144,7 @@ def test_the_tool_says_what_it_did_and_a_mistake_in_one_line(tmp_path, monkeypat
         ((tmp_path / "a.pth", tmp_path / "c.txt"), "its name must end with"),
         ((tmp_path / "a.pth", tmp_path / "c.pkl"), "timm reads no .pkl"),
     ):
-        assert run(monkeypatch, *arguments, "--to", "timm") == 2
+        assert run(*arguments, "--to", "timm") == 2
         refused = capsys.readouterr()
         assert message in refused.err and refused.err.count("\n") == 1 and not refused.out
     assert there.read_bytes() == before

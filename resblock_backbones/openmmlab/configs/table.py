@@ -17,6 +17,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS, DefaultScope
 from torch.utils.flop_counter import FlopCounterMode
 
+from ...files.shipped_configs import config_files
 from ...options.errors import ConfigError
 from ...resnet.network import FlexResNet
 from .read import read_config
@@ -69,12 +70,6 @@ class Run:
     iterations: int
     minutes: float
     machine: str
-
-
-def config_files(folder: Path) -> list[Path]:
-    """All configs in a folder but those that are parts of others (``_base_``)."""
-    files = folder.glob("*/**/*.py")
-    return sorted(file for file in files if "_base_" not in file.relative_to(folder).parts)
 
 
 def read_rows(folder: Path, on_row: Callable[[], None] = lambda: None) -> list[Row]:

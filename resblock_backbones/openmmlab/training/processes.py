@@ -6,14 +6,16 @@ reads them, but calls `torch.cuda.set_device`, which needs a GPU.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 
-from ...options.errors import ConfigError
+from ...options.errors import ConfigError, OtherProcessError
 
 
 class Launcher(NamedTuple):
@@ -102,6 +104,22 @@ def explain_death(error: BaseException) -> str | None:
         if re.search(pattern, str(error)):
             return f"{meaning}; --resume goes on from the last checkpoint"
     return None
+
+
+@contextlib.contextmanager
+def deaths_explained() -> Iterator[None]:
+    """Tell the end of another process as what it is, whatever library noticed it.
+
+    Raises:
+        OtherProcessError: in place of the library's own ``RuntimeError``.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        death = explain_death(error)
+        if death is None:
+            raise
+        raise OtherProcessError(death) from error
 
 
 def _local_rank(launcher: str) -> int:

@@ -1,0 +1,62 @@
+"""Arguments that several commands take, and the packages that configs need."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from ..options.errors import InputError
+
+#: What configs need beside torch; an extra brings all of them.
+MM_PACKAGES = ("mmengine", "mmcv", "mmdet", "mmseg")
+
+
+def require_mm_packages(purpose: str | None = None, packages: Sequence[str] = MM_PACKAGES) -> None:
+    """Refuse to go on without the packages that configs need.
+
+    Args:
+        purpose: the argument that needs them, for the message.
+        packages: their import names.
+
+    Raises:
+        InputError: some are not installed; says which extra brings them.
+    """
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        needed = f"{purpose}: " if purpose else ""
+        raise InputError(
+            f"{needed}{', '.join(missing)}: not installed; pip install "
+            "'resblock_backbones[onedl]' brings MMEngine, MMCV, MMDetection and MMSegmentation"
+        )
+
+
+def add_config_options(parser: argparse._ActionsContainer) -> None:
+    """`--cfg-options`."""
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        metavar="KEY=VALUE",
+        help="change the config, e.g. model.backbone.depth=34 or optim_wrapper.optimizer.lr=0.01; "
+        'lists as key="[a,b]" or key=a,b',
+    )
+
+
+def read_config_options(pairs: Sequence[str] | None) -> dict[str, Any] | None:
+    """What `--cfg-options` changes; None where it was not given."""
+    from ..openmmlab.configs.cfg_options import parse_options
+
+    return None if pairs is None else parse_options(pairs)
+
+
+def add_launcher(parser: argparse.ArgumentParser) -> None:
+    """`--launcher`, and the place among the processes that a launcher gives."""
+    parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
+    parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
+
+
+def take_local_rank(given: dict[str, Any]) -> None:
+    """torch.distributed.launch gives the rank as an argument, torchrun in the environment."""
+    os.environ.setdefault("LOCAL_RANK", str(given.pop("local_rank")))

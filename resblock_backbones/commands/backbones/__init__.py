@@ -1,0 +1,1 @@
+"""Commands for a backbone and its weights."""

@@ -1,0 +1,64 @@
+"""Write a FlexResNet as ONNX, TorchScript or PT2, for any batch and size.
+
+The file is written if its outputs are those of the network. It is the backbone
+alone: necks, heads and the preparation of images are not in it.
+
+resblock export --weights r50.pth --to onnx           # options read off the weights
+resblock export --depth 50 --weights r50.pth --options width=0.5 --to torchscript
+resblock export CONFIG --weights epoch_12.pth --to pt2 --out my.pt2
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+MISTAKES = (ValueError, TypeError, OSError, ImportError)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    from ...deploy.formats import FORMATS
+
+    parser.add_argument("config", nargs="?", help="a config file; its backbone is taken")
+    parser.add_argument("--depth", type=int, help="of the network, in place of a config")
+    parser.add_argument("--weights", help="a file, or a name as torchvision://resnet50")
+    parser.add_argument(
+        "--options", nargs="+", default=[], metavar="NAME=VALUE", help="of the network: width=0.5"
+    )
+    parser.add_argument("--to", required=True, choices=list(FORMATS), help="the format")
+    parser.add_argument("--out", type=Path, help="the file [backbone.onnx, .pt or .pt2]")
+    parser.add_argument("--keep-norms", action="store_true", help="leave the norms unfolded")
+    parser.add_argument("--opset", type=int, help="of ONNX [the exporter's choice]")
+    parser.add_argument("--force", action="store_true", help="replace the file if it is there")
+
+
+def run(given: argparse.Namespace) -> None:
+    """Export."""
+    import logging
+
+    from ...deploy import export
+    from ...deploy.formats import FORMATS
+    from ...files.shipped_configs import find_config
+    from ..network import choose_network
+
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    config = given.config and find_config(given.config)
+    net, _, origin = choose_network(config, given.depth, given.weights, given.options)
+    print(origin, file=sys.stderr)
+    done = export(
+        net,
+        given.out or Path(f"backbone{FORMATS[given.to].suffixes[0]}"),
+        given.to,
+        fused=not given.keep_norms,
+        opset=given.opset,
+        replace=given.force,
+        progress=lambda step: print(f"{step} ...", file=sys.stderr, flush=True),
+    )
+    print("largest difference from the network, as a part of the map's largest value:\n")
+    print(done)
+    facts = zip(done.facts.outputs, done.facts.channels, done.facts.strides, strict=True)
+    print(f"\n{done.path}: {done.size / 2**20:.1f} MiB, input '{done.facts.input}', outputs:")
+    for name, channels, stride in facts:
+        print(f"  {name}: {channels} channels, stride {stride}")

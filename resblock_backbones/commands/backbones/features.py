@@ -1,0 +1,115 @@
+"""Write the feature maps of a backbone's stages to one file for each image.
+
+Shapes and strides are in it too. Images of one size share a batch; nothing is
+padded.
+
+resblock features photos/ '*.png' --weights torchvision://resnet50 --out features
+resblock features photo.jpg --config CONFIG --checkpoint epoch_12.pth --out features
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...files.shipped_configs import find_config
+from ...options.errors import InputError
+from ..arguments import add_config_options
+
+if TYPE_CHECKING:
+    from ...weights.choose import ChosenNetwork
+
+INTERRUPTED = "interrupted; what was written is whole, --keep goes on"
+MISTAKES = (ValueError, TypeError, OSError, ImportError)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGES", help="files, folders, or patterns with stars"
+    )
+    parser.add_argument("--out", required=True, type=Path, help="the folder to write to")
+    network = parser.add_argument_group("network: either a config ...")
+    network.add_argument(
+        "--config",
+        help="an MMEngine config, or the name of one that comes along; its data_preprocessor is "
+        "used",
+    )
+    network.add_argument("--checkpoint", help="with the config's backbone [its init_cfg]")
+    add_config_options(network)
+    network = parser.add_argument_group("... or a FlexResNet")
+    network.add_argument("--depth", type=int, help="18, 34, 50, 101 or 152 [that of the weights]")
+    network.add_argument(
+        "--weights", help="a file, a URL, torchvision://..., timm://... [random ones]"
+    )
+    network.add_argument(
+        "--options", nargs="+", default=[], metavar="NAME=VALUE", help="e.g. output_stride=8"
+    )
+    parser.add_argument(
+        "--size", type=int, metavar="N", help="resize the shorter side to N [leave as it is]"
+    )
+    parser.add_argument("--format", choices=["npz", "safetensors"], default="npz", help="[npz]")
+    parser.add_argument(
+        "--dtype", choices=["float32", "float16"], default="float32", help="[float32]"
+    )
+    parser.add_argument("--show", action="store_true", help="draw them too, as .png beside")
+    parser.add_argument("--batch-size", type=int, default=8, help="images at once [8]")
+    parser.add_argument("--device", help="where to compute [cuda, or cpu]")
+    there = parser.add_mutually_exclusive_group()
+    there.add_argument("--force", action="store_true", help="replace files that are there")
+    there.add_argument("--keep", action="store_true", help="keep them, and do the others")
+
+
+def run(given: argparse.Namespace) -> None:
+    """Extract the features."""
+    import torch
+
+    from ...data.image_files import find_images
+    from ...features import extract_features
+    from ...options.devices import find_device
+
+    device = find_device(given.device)
+    images = find_images(given.images)
+    net, pixels, origin = _network(given)
+    print(origin, file=sys.stderr)
+    done = extract_features(
+        net,
+        pixels,
+        images,
+        given.out,
+        file_format=given.format,
+        dtype=getattr(torch, given.dtype),
+        size=given.size,
+        batch_size=given.batch_size,
+        device=device,
+        show=given.show,
+        existing="replace" if given.force else "keep" if given.keep else "refuse",
+    )
+    maps = ", ".join(
+        f"{name} {done.channels[name]} / {done.strides[name]}" for name in done.strides
+    )
+    print(
+        f"{given.out}: {done.written} written, {done.kept} kept; channels / stride: {maps or '-'}"
+    )
+
+
+def _network(given: argparse.Namespace) -> ChosenNetwork:
+    from ..network import choose_network
+
+    of_config = {"--checkpoint": given.checkpoint, "--cfg-options": given.cfg_options}
+    of_flex = {"--depth": given.depth, "--weights": given.weights, "--options": given.options}
+    strangers = of_config if given.config is None else of_flex
+    for name, value in strangers.items():
+        if value:
+            other = "goes with" if given.config is None else "cannot be given beside"
+            raise InputError(f"{name}: {other} --config")
+    return choose_network(
+        given.config and find_config(given.config),
+        given.depth,
+        given.checkpoint or given.weights,
+        given.options,
+        cfg_options=given.cfg_options or [],
+        any_backbone=True,
+    )

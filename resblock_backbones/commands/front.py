@@ -1,0 +1,117 @@
+"""The command `resblock`: which command is meant, its arguments, and how it ended.
+
+Exit status 0: done. 2: a mistake in what was given, told in one line. 130: interrupted. 1: another
+process of the run has ended, told in one line, or something unexpected, with its traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from types import ModuleType
+
+from ..options.checks import nearest
+from ..options.errors import InputError, OtherProcessError
+from ..options.torch_version import refuse_old_torch
+from ..version import __version__
+from .table import COMMANDS, GROUPS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`resblock COMMAND ...`.
+
+    Args:
+        arguments: what was typed after `resblock`; default: this process's.
+
+    Returns:
+        The exit status.
+
+    >>> main(["--version"])
+    resblock_backbones 0.1.0
+    0
+    """
+    name, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if name in ("-h", "--help"):
+        print(overview())
+        return 0
+    if name in ("-V", "--version"):
+        print(f"resblock_backbones {__version__}")
+        return 0
+    if name not in COMMANDS:
+        hint = nearest(name, COMMANDS) or "; `resblock` alone lists them"
+        return refuse(f"resblock has no command {name!r}{hint}")
+    return run_command(name, rest, prog=f"resblock {name}")
+
+
+def overview() -> str:
+    """All commands with a line each."""
+    width = max(map(len, COMMANDS))
+    lines = ["usage: resblock COMMAND ...", ""]
+    for heading, rows in GROUPS.items():
+        lines += [f"{heading}:", *(f"  {name:{width}}  {row.line}" for name, row in rows.items())]
+        lines.append("")
+    return "\n".join([*lines, "resblock COMMAND --help says what a command takes."])
+
+
+def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Run a command.
+
+    Args:
+        name: of the command.
+        arguments: what was typed after it; default: this process's.
+        prog: how it was called, for the help; default: the name of this script.
+
+    Returns:
+        The exit status.
+    """
+    command = importlib.import_module(f".{COMMANDS[name].module}", __package__)
+    show_traceback = "--traceback" in (sys.argv[1:] if arguments is None else arguments)
+    # What the user can mend: a command may name further kinds.
+    mistakes = (InputError, FileNotFoundError, *getattr(command, "MISTAKES", ()))
+    try:
+        if name != "doctor":  # which tells of an old one itself
+            _check_torch()
+        given = _parser(command, prog).parse_args(arguments)
+        del given.traceback
+        return command.run(given) or 0
+    except KeyboardInterrupt:
+        print(getattr(command, "INTERRUPTED", "interrupted; nothing was written"), file=sys.stderr)
+        return 130
+    except (*mistakes, OtherProcessError) as error:
+        status = 1 if isinstance(error, OtherProcessError) else 2
+        if show_traceback:
+            traceback.print_exc()
+            return status
+        return refuse(str(error), status)
+
+
+def refuse(message: str, status: int = 2) -> int:
+    """Print what is wrong as one line; returns the exit status."""
+    rank = os.environ.get("RANK", "0")
+    where = "" if rank == "0" else f" [rank {rank}]"
+    print(f"error{where}: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    return status
+
+
+def _parser(command: ModuleType, prog: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=command.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_arguments(parser)
+    parser.add_argument(
+        "--traceback", action="store_true", help="show where a mistake was found, not only what"
+    )
+    return parser
+
+
+def _check_torch() -> None:
+    try:
+        refuse_old_torch()
+    except ImportError as error:
+        raise InputError(str(error)) from error

@@ -1,0 +1,49 @@
+"""Test a checkpoint of the model of a config.
+
+resblock test CONFIG work_dirs/mine/epoch_12.pth
+resblock test CONFIG epoch_12.pth --show-dir drawn --out predictions.pkl
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ...files.shipped_configs import find_config
+from ..arguments import (
+    add_config_options,
+    add_launcher,
+    read_config_options,
+    require_mm_packages,
+    take_local_rank,
+)
+
+INTERRUPTED = "interrupted; nothing was measured"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What it takes."""
+    parser.add_argument("config", help="the config file, or the name of one that comes along")
+    parser.add_argument("checkpoint", help="the checkpoint file")
+    parser.add_argument("--work-dir", help="for logs [work_dirs/<config name>]")
+    parser.add_argument("--out", metavar="FILE.pkl", help="write the predictions to this file")
+    parser.add_argument("--show", action="store_true", help="show the predictions in a window")
+    parser.add_argument("--show-dir", help="write images with the predictions to this folder")
+    parser.add_argument(
+        "--wait-time", type=float, default=2, metavar="SECONDS", help="how long a window stays [2]"
+    )
+    add_config_options(parser)
+    add_launcher(parser)
+
+
+def run(given: argparse.Namespace) -> None:
+    """Test."""
+    require_mm_packages()
+    from ...openmmlab.training.launch import test
+    from ...openmmlab.training.processes import deaths_explained
+
+    options = vars(given)
+    take_local_rank(options)
+    options["config"] = find_config(given.config)
+    options["cfg_options"] = read_config_options(given.cfg_options)
+    with deaths_explained():
+        test(**options)
