@@ -7,6 +7,7 @@ import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
+from ..files.shipped_configs import find_config
 from ..options.errors import InputError
 from ..weights.choose import ChosenNetwork, flexible_network
 
@@ -23,7 +24,8 @@ def choose_network(
     """The backbone that a config, a depth, or weights alone describe.
 
     Args:
-        config: a config file of the MM family; its backbone is taken.
+        config: a config file of the MM family, or the name of one that comes with the package;
+            its backbone is taken.
         depth: as of ``FlexResNet``.
         weights: as ``load_weights`` takes them, a whole detector's too. Without ``config`` and
             ``depth`` the options are read off them.
@@ -59,7 +61,7 @@ def choose_network(
     from ..openmmlab.models.backbone_of_config import network_of_config
 
     return network_of_config(
-        config,
+        find_config(config),
         weights,
         options=given,
         cfg_options=typed.parse_options(cfg_options),

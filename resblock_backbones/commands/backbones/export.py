@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
     from ...deploy.formats import FORMATS
 
-    parser.add_argument("config", nargs="?", help="a config file; its backbone is taken")
+    parser.add_argument("config", nargs="?", help="a config file, or a shipped one's name")
     parser.add_argument("--depth", type=int, help="of the network, in place of a config")
     parser.add_argument("--weights", help="a file, or a name as torchvision://resnet50")
     parser.add_argument(
@@ -40,12 +40,10 @@ def run(given: argparse.Namespace) -> None:
 
     from ...deploy import export
     from ...deploy.formats import FORMATS
-    from ...files.shipped_configs import find_config
     from ..network import choose_network
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    config = given.config and find_config(given.config)
-    net, _, origin = choose_network(config, given.depth, given.weights, given.options)
+    net, _, origin = choose_network(given.config, given.depth, given.weights, given.options)
     print(origin, file=sys.stderr)
     done = export(
         net,

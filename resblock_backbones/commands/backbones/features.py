@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...files.shipped_configs import find_config
 from ...options.errors import InputError
 from ..arguments import add_config_options
 
@@ -106,7 +105,7 @@ def _network(given: argparse.Namespace) -> ChosenNetwork:
             other = "goes with" if given.config is None else "cannot be given beside"
             raise InputError(f"{name}: {other} --config")
     return choose_network(
-        given.config and find_config(given.config),
+        given.config,
         given.depth,
         given.checkpoint or given.weights,
         given.options,
