@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import os
 import sys
 from collections import Counter
 
@@ -8,6 +9,9 @@ import torch
 
 # Tests run in several processes at once: one thread each is faster than a fight over the cores.
 torch.set_num_threads(1)
+
+# Nothing is remembered from one test to the next, nor in the user's folder for caches.
+os.environ["RESBLOCK_CACHE"] = ""
 
 # They hold no doctests, and looking for some imports several modules of one name.
 collect_ignore_glob = ["*/conftest.py"]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Sequence
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
-
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .errors import ImageError
+from .images.reading import size_of
 
 SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"])
-ORIENTATION = 0x0112  # Exif 2.32, table 4; from 5 on the image lies on its side
 
 
 @dataclass(frozen=True)
@@ -22,8 +21,9 @@ class ImageFile:
 
     Attributes:
         path: of the file.
-        name: of what is written for it, without suffix: the file's, or its path inside the folder,
-            or the pattern's fixed part, that was given.
+        name: of what is written for it: the file's, or its path inside the folder, or the
+            pattern's fixed part, that was given; without the suffix, unless two images would
+            have one name (`a.jpg` and `a.png`).
     """
 
     path: Path
@@ -39,8 +39,7 @@ def find_images(given: Sequence[str], *, suffixes: frozenset[str] = SUFFIXES) ->
         suffixes: which these are.
 
     Raises:
-        ImageError: something is not there, holds no images, or two images would be
-            written under one name.
+        ImageError: something is not there, or holds no images.
 
     Example:
         >>> find_images(["gone.jpg"])
@@ -53,43 +52,14 @@ folder
     for one in given:
         for image in _expand(one, suffixes):
             found.setdefault(image.path.resolve(), image)
-    images = list(found.values())
-    by_name: dict[str, ImageFile] = {}
-    for image in images:
-        # Some file systems do not tell upper from lower case.
-        other = by_name.setdefault(str(image.name).lower(), image)
-        if other is not image:
-            raise ImageError(
-                f"{other.path} and {image.path}: both would be written as {image.name}; give "
-                "the folder that holds both folders, or run once for each"
-            )
-    return images
-
-
-def size_of(path: Path) -> tuple[int, int]:
-    """Height and width of an image, upright, from the beginning of its file.
-
-    Raises:
-        ImageError: it is no image.
-    """
-    with _told(path), Image.open(path) as image:
-        width, height = image.size
-        turned = image.getexif().get(ORIENTATION, 1) >= 5
-    return (width, height) if turned else (height, width)
-
-
-def read_image(path: Path) -> Image.Image:
-    """An image, upright, in RGB.
-
-    Raises:
-        ImageError: it is no image, or is cut off.
-    """
-    with _told(path), Image.open(path) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")
+    return _with_names_of_their_own(list(found.values()))
 
 
 def batches_by_size(
-    images: Sequence[ImageFile], batch_size: int, broken: dict[Path, str]
+    images: Sequence[ImageFile],
+    batch_size: int,
+    broken: dict[Path, str],
+    size: Callable[[Path], tuple[int, int]] = size_of,
 ) -> list[list[ImageFile]]:
     """Batches of images of one size each, so that nothing has to be padded.
 
@@ -97,6 +67,7 @@ def batches_by_size(
         images: in any order.
         batch_size: at most this many in a batch.
         broken: is given the images that cannot be opened, with what is wrong.
+        size: height and width of a file as it will be loaded.
 
     Example:
         >>> batches_by_size([], 4, {})
@@ -105,7 +76,7 @@ def batches_by_size(
     groups: dict[tuple[int, int], list[ImageFile]] = {}
     for image in images:
         try:
-            groups.setdefault(size_of(image.path), []).append(image)
+            groups.setdefault(size(image.path), []).append(image)
         except ImageError as error:
             broken[image.path] = str(error)
     return [
@@ -158,6 +129,33 @@ def _expand(given: str, suffixes: frozenset[str]) -> Iterator[ImageFile]:
         raise ImageError(f"{given}: there is no such file or folder")
 
 
+def _with_names_of_their_own(images: list[ImageFile]) -> list[ImageFile]:
+    """Images of one name get their suffix back, or else the folders in which they differ."""
+    for name_of in (_names_with_suffix, _names_with_folders, _names_with_suffix):
+        groups: dict[str, list[int]] = defaultdict(list)
+        for number, image in enumerate(images):
+            # Some file systems do not tell upper from lower case.
+            groups[str(image.name).lower()].append(number)
+        for group in groups.values():
+            if len(group) > 1:
+                alike = [images[number] for number in group]
+                for number, name in zip(group, name_of(alike), strict=True):
+                    images[number] = ImageFile(images[number].path, name)
+    return images
+
+
+def _names_with_suffix(images: Sequence[ImageFile]) -> list[PurePath]:
+    if len({one.path.suffix for one in images}) == 1:
+        return [one.name for one in images]
+    return [one.name.with_name(one.name.name + one.path.suffix) for one in images]
+
+
+def _names_with_folders(images: Sequence[ImageFile]) -> list[PurePath]:
+    paths = [one.path.resolve() for one in images]
+    shared = Path(os.path.commonpath([path.parent for path in paths]))
+    return [path.relative_to(shared).with_suffix("") for path in paths]
+
+
 def _fixed_part(pattern: Path) -> Path:
     """The folders of a pattern before the first with a star."""
     fixed = Path()
@@ -166,22 +164,3 @@ def _fixed_part(pattern: Path) -> Path:
             break
         fixed /= part
     return fixed
-
-
-class _told:
-    """What Pillow raises, as one line that names the file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, FileNotFoundError):
-            raise ImageError(f"{self.path}: there is no such image") from error
-        if isinstance(error, UnidentifiedImageError):
-            raise ImageError(f"{self.path}: the file is no image") from error
-        # What Pillow raises for a damaged image depends on where the damage is.
-        if isinstance(error, OSError | SyntaxError | ValueError | Image.DecompressionBombError):
-            raise ImageError(f"{self.path}: the image is cut off or damaged ({error})") from error

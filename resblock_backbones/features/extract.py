@@ -18,9 +18,9 @@ from ..data.errors import ImageError
 from ..data.image_files import (
     ImageFile,
     batches_by_size,
-    read_image,
     tell_broken,
 )
+from ..data.images.reading import read_image
 from ..options.checks import check_choice, check_int
 from ..weights.pixels import Pixels
 from .drawing import draw_features

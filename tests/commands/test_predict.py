@@ -245,9 +245,10 @@ def test_a_folder_inside_keeps_its_names_and_what_is_there_is_not_replaced(here,
         shutil.copy("data/shapes/val/000001.png", f"{folder}/x.png")
     Path("many/b/x.png").write_bytes(Path("data/shapes/val/000002.png").read_bytes())
     network = ("segmentor.py", "segmentor.pth")
-    line = refused(capfd, *network, "many/a/x.png", "many/b/x.png")
-    assert "many/a/x.png and many/b/x.png: both would be written as x" in line
+    assert predict(*network, "many/a/x.png", "many/b/x.png", "--out", "two") == 0
     assert predict(*network, "many", "--out", "out") == 0
+    for name in ("a/x.png", "b/x.png"):
+        assert Path("two/labels", name).read_bytes() == Path("out/labels", name).read_bytes()
     first = Path("out/labels/a/x.png").read_bytes()
     assert first != Path("out/labels/b/x.png").read_bytes()
     assert "is there already" in refused(capfd, *network, "many")
@@ -352,3 +353,70 @@ def test_other_backbones_keep_their_own_names():
 
     model = nn.ModuleDict({"backbone": resnet18()})
     assert compare_weights(model, model.state_dict(), [])[1] == []
+
+
+# --- images as the config's loader reads them ---
+
+
+def small(file, mode):
+    """A photo of one of the shapes, in another kind of pixels."""
+    image = Image.open("data/shapes/val/000001.png").crop((0, 0, 160, 100))
+    if mode == "I;16":
+        Image.fromarray(np.asarray(image.convert("L")).astype(np.uint16) << 8).save(file)
+    elif mode == "F":
+        image.convert("L").convert("F").save(file)
+    elif mode == "turned":
+        exif = image.getexif()
+        exif[0x0112] = 6
+        image.save(file, exif=exif)
+    elif mode == "five":
+        cv2.imwrite(str(file), np.zeros((100, 160, 5), np.uint8))
+    else:
+        image.convert(mode).save(file)
+
+
+def test_what_the_model_saw_is_what_is_drawn(here, capfd):
+    Path("in").mkdir()
+    for name, mode in {"deep.png": "I;16", "deep.tif": "I;16", "turned.jpg": "turned"}.items():
+        small(f"in/{name}", mode)
+    small("in/four.tif", "RGBA")
+    small("in/float.tif", "F")
+    config = Path("upright.py")
+    config.write_text(
+        "_base_ = './mask.py'\ntest_dataloader = dict(dataset=dict(pipeline=[\n"
+        "  dict(type='LoadImageFromFile', color_type='color_ignore_orientation'),\n"
+        "  dict(type='Resize', scale=(160, 160), keep_ratio=True), dict(type='PackDetInputs')]))\n"
+    )
+    for file, size in (("mask.py", (100, 160)), (str(config), (160, 100))):
+        assert predict(file, "mask.pth", "in", "--out", "out", "--force") == 2
+        [line] = [one for one in capfd.readouterr().err.splitlines() if one.startswith("error")]
+        assert "1 of 5 images could not be read" in line and "float.tif" in line
+        assert "32 bits" in line and "assert" not in line
+        written = json.loads(Path("out/predictions.json").read_text())
+        sizes = {Path(one["file_name"]).name: one for one in written["images"]}
+        assert (sizes["turned.jpg"]["width"], sizes["turned.jpg"]["height"]) == size
+        drawn = np.asarray(Image.open("out/drawn/turned.png"))
+        assert drawn.shape[0] / drawn.shape[1] == pytest.approx(size[1] / size[0])
+        for name in ("deep.png.png", "deep.tif.png"):
+            assert (np.asarray(Image.open(f"out/drawn/{name}")) < 250).mean() > 0.5
+
+
+def test_a_grey_model_sees_grey_images_and_grey_frames(here):
+    grey = SEGMENTOR.replace(
+        'dict(type="LoadImageFromFile")',
+        'dict(type="LoadImageFromFile", color_type="grayscale")',
+    )
+    grey = grey.replace("mean=[123.675, 116.28, 103.53]", "mean=[120.0]")
+    grey = grey.replace("std=[58.395, 57.12, 57.375]", "std=[58.0]")
+    grey = grey.replace("bgr_to_rgb=True, ", "").replace("depth=18,", "depth=18, in_channels=1,")
+    Path("grey.py").write_text(grey)
+    random_checkpoint(Path("grey.py"), Path("grey.pth"))
+    Path("in").mkdir()
+    small("in/grey.png", "L")
+    frame = np.asarray(Image.open("in/grey.png").convert("RGB"))
+    with VideoWriter(Path("in/clip"), 5) as video:
+        video.write(frame)
+    assert predict("grey.py", "grey.pth", "in", "--out", "out") == 0
+    still = np.asarray(Image.open("out/labels/grey.png"))
+    frame = np.asarray(Image.open("out/labels/clip/000000.png"))
+    assert still.shape == frame.shape and (still == frame).mean() > 0.9

@@ -6,12 +6,12 @@ a KeyError deep inside pycocotools when the file is some other JSON.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...data.annotations.json_files import read_json
 from ...data.errors import DatasetError
 
 #: What MMDetection reads of each entry.
@@ -36,14 +36,7 @@ def read_coco(file: Path) -> CocoContents:
     Raises:
         DatasetError: it is no JSON, no COCO, or refers to something that is not in it.
     """
-    try:
-        content = json.loads(file.read_bytes())
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{file}: no COCO JSON, the file is not text") from error
-    except json.JSONDecodeError as error:
-        raise DatasetError(
-            f"{file}: no COCO JSON, {error.msg} at line {error.lineno}, column {error.colno}"
-        ) from error
+    content = read_json(file)
     if not isinstance(content, dict):
         raise DatasetError(f"{file}: no COCO JSON, its top is a {type(content).__name__}")
     for part, keys in NEEDED.items():

@@ -15,9 +15,9 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from ...data.errors import DatasetError
+from ...data.images.facts import refuse_faults
 from .class_counts import check_num_classes
 from .coco_checks import CocoContents, check_classes, read_coco
-from .images import check_images
 from .segmentation_checks import check_segmentation
 
 #: Keys under which data sets are wrapped in others (repeated, joined, mixed).
@@ -78,7 +78,7 @@ def _check_dataset(
         if classes:
             warnings += check_classes(annotations, contents.categories, classes, key)
         folder = Path(root or "", (dataset.get("data_prefix") or {}).get("img", ""))
-        check_images([folder / name for name in contents.file_names])
+        refuse_faults([folder / name for name in contents.file_names])
     elif built is not None and _reads_as(built, "BaseSegDataset"):
         # Where the config picks some of the classes, the labels on disk count the others too.
         all_classes = getattr(built, "METAINFO", {}).get("classes", classes)

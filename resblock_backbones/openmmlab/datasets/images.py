@@ -1,86 +1,20 @@
-"""Find images that are not there or cut off in the middle.
-
-OpenCV decodes the half of a JPEG that is there and paints the rest grey, without a word. A whole
-JPEG ends with an end-of-image marker and a whole PNG with an IEND chunk (ISO/IEC 10918-1, B.1.1.3;
-ISO/IEC 15948, 11.2.5), so the last bytes of a file tell. What looks cut off by its last bytes, but
-may only have something after its end, is decoded to be sure.
-"""
+"""MMCV's loader of images, for runs that take no half an image for a whole one."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import cv2
+import numpy as np
 from mmcv.transforms import LoadImageFromFile
 from mmengine.registry import TRANSFORMS
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ...data.errors import ImageError
-
-JPEG_BEGIN, JPEG_END = b"\xff\xd8", b"\xff\xd9"
-PNG_BEGIN, PNG_END = b"\x89PNG", b"IEND"
-
-#: Some cameras and editors write a little behind the end of the image.
-TAIL = 512
-
-
-def fault_of(file: Path) -> str | None:
-    """What is wrong with an image file; None when it is whole, or of a kind not known here.
-
-    >>> fault_of(Path("gone.jpg"))
-    'there is no such image'
-    """
-    try:
-        with file.open("rb") as opened:
-            begin = opened.read(4)
-            size = opened.seek(0, 2)
-            opened.seek(max(0, size - TAIL))
-            tail = opened.read()
-    except FileNotFoundError:
-        return "there is no such image"
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    if not size:
-        return "the file is empty"
-    if begin.startswith(JPEG_BEGIN):
-        whole = JPEG_END in tail
-    elif begin.startswith(PNG_BEGIN):
-        whole = PNG_END in tail
-    else:
-        # JPEG and PNG are by far the most; a name that promises one must not be another thing.
-        whole = file.suffix.lower() not in (".jpg", ".jpeg", ".png")
-    return None if whole else _fault_found_by_decoding(file)
-
-
-def check_images(files: Sequence[Path], *, seconds: float = 20.0) -> int:
-    """Look at the ends of image files, for a limited time, in an even sample first.
-
-    Args:
-        files: the images.
-        seconds: after this the rest is left to be found in training (`LoadWholeImageFromFile`).
-
-    Returns:
-        How many were looked at.
-
-    Raises:
-        ImageError: names the first that is missing or broken.
-    """
-    until = time.monotonic() + seconds
-    looked_at = 0
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        # Every 97th, then those after them, ...: a short look still sees the whole set.
-        spread = [file for first in range(97) for file in files[first::97]]
-        for begin in range(0, len(spread), 512):
-            some = spread[begin : begin + 512]
-            for file, fault in zip(some, pool.map(fault_of, some), strict=True):
-                if fault is not None:
-                    raise ImageError(f"{file}: {fault}")
-            looked_at += len(some)
-            if time.monotonic() > until:
-                break
-    return looked_at
+from ...data.images.reading import Loader, image_of, opened_image
+from ...data.images.whole import fault_of
 
 
 @TRANSFORMS.register_module(force=True)
@@ -98,15 +32,53 @@ class LoadWholeImageFromFile(LoadImageFromFile):
         try:
             return super().transform(results)
         except Exception as error:
-            raise ImageError(f"{name}: cannot be read as an image: {error}") from error
+            told = _why_not_decoded(Path(name), self.imdecode_backend) if is_local else str(error)
+            raise ImageError(f"{name}: cannot be read as an image: {told or error}") from error
+
+    def of_frame(self, frame: np.ndarray) -> np.ndarray:
+        """A frame of a video `(H, W, 3)`, BGR, as this would have loaded it from a file."""
+        if self.color_type.startswith("grayscale"):
+            frame = cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
+        return frame.astype(np.float32) if self.to_float32 else frame
 
 
-def _fault_found_by_decoding(file: Path) -> str | None:
+def loader_of(pipeline: Sequence[Mapping[str, Any]]) -> Loader:
+    """How the first step of a config's pipeline decodes images."""
+    first: Mapping[str, Any] = pipeline[0] if pipeline else {}
+    return Loader(
+        color_type=first.get("color_type") or "color",
+        backend=first.get("imdecode_backend") or "cv2",
+    )
+
+
+def image_as_loaded(dataset: Any, info: Mapping[str, Any]) -> Image.Image:
+    """An image of a built data set as its model sees it, before anything is done to it.
+
+    Args:
+        dataset: with a pipeline; where the first step loads no image, MMCV's default does.
+        info: what the data set tells of the image.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    steps = getattr(getattr(dataset, "pipeline", None), "transforms", [])
+    loads = bool(steps) and isinstance(steps[0], LoadImageFromFile)
+    load = steps[0] if loads else LoadWholeImageFromFile()
+    loaded: Any = load.transform({"img_path": info["img_path"]})
+    return image_of(loaded["img"])
+
+
+def _why_not_decoded(file: Path, backend: str) -> str:
+    """What a decoder that gave nothing does not tell."""
     try:
-        with Image.open(file) as image:
-            image.load()
-    except UnidentifiedImageError:
-        return "the file is no image"
-    except (OSError, SyntaxError, ValueError):  # what Pillow raises depends on where it is cut
-        return "the image is cut off or damaged"
-    return None
+        with opened_image(file) as image:
+            if backend == "cv2" and image.mode in ("I", "F"):
+                return (
+                    f"its samples are of 32 bits ({image.mode}); OpenCV takes 8 and 16, or "
+                    "color_type='unchanged' in LoadImageFromFile"
+                )
+            return f"{backend} decodes no {image.format} image of mode {image.mode}"
+    except ImageError:
+        if backend != "cv2":
+            return ""
+        return "OpenCV and Pillow do not know its kind; one to four channels of 8 or 16 bits do"

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from ...data.errors import DatasetError
-from .images import check_images
+from ...data.images.facts import refuse_faults
 
 #: How many label maps are read; all of them would take minutes.
 SAMPLE = 16
@@ -43,10 +43,10 @@ def check_segmentation(built: type, dataset: Mapping[str, Any], key: str, classe
         raise DatasetError(
             f"{key}.data_prefix.img_path: no file in {images} ends in {image_suffix!r}"
         )
-    check_images([images / f"{name}{image_suffix}" for name in names])
+    refuse_faults([images / f"{name}{image_suffix}" for name in names])
     if labels is None or dataset.get("test_mode"):
         return
-    check_images([labels / f"{name}{label_suffix}" for name in names])
+    refuse_faults([labels / f"{name}{label_suffix}" for name in names])
     ignored = _option(built, dataset, "ignore_index", 255)
     shift = 1 if _option(built, dataset, "reduce_zero_label", False) else 0
     for name in names[:: max(1, len(names) // SAMPLE)]:

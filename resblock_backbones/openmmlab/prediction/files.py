@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 
-from ...data.errors import DatasetError
+from ...data.annotations.json_files import read_json
 from ...files.whole import write_whole
 from .predictor import Found
 
@@ -125,10 +125,7 @@ def _read_annotations(dataset: Mapping[str, Any]) -> dict[str, Any]:
     file = _annotation_file(dataset)
     if file is None or not file.is_file():
         return {}
-    try:
-        known = json.loads(file.read_text())
-    except ValueError as error:
-        raise DatasetError(f"{file}: is no COCO JSON: {error}") from error
+    known = read_json(file)
     return known if isinstance(known, dict) else {}
 
 

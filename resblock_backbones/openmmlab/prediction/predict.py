@@ -19,14 +19,14 @@ from ...data.image_files import (
     ImageFile,
     batches_by_size,
     find_images,
-    read_image,
     tell_broken,
 )
+from ...data.images.reading import image_of, size_of
+from ...data.images.whole import fault_of
 from ...files.whole import write_whole
 from ...options.devices import find_device
 from ...options.errors import ConfigError, InputError
 from ..configs.read import read_config
-from ..datasets.images import fault_of
 from .drawings import draw_found, legend_width
 from .files import CocoPredictions, write_label_map, write_png
 from .predictor import Found, Predictor
@@ -102,7 +102,10 @@ def predict(
     predictor = Predictor(cfg, checkpoint, device=where, score_threshold=score_threshold)
     stills = [one for one in given if one not in videos]
     broken = {one.path: f"{one.path}: {fault}" for one in stills if (fault := fault_of(one.path))}
-    batches = batches_by_size([one for one in stills if one.path not in broken], batch_size, broken)
+    whole = [one for one in stills if one.path not in broken]
+    batches = batches_by_size(
+        whole, batch_size, broken, lambda path: size_of(path, predictor.loader)
+    )
     results = _Results(predictor, folder)
     total = sum(map(len, batches)) + sum(max(1, video.frames) for video in videos.values())
     with Progress(total=max(1, total), title="images", show=progress) as bar:
@@ -159,18 +162,18 @@ def _predict_batch(
     predictor: Predictor, results: _Results, batch: list[ImageFile], broken: dict[Path, str]
 ) -> Iterator[None]:
     """Predict images of one size; yields once for each of them."""
-    whole: list[tuple[ImageFile, Image.Image]] = []
+    read: list[tuple[ImageFile, np.ndarray]] = []
     for one in batch:
         try:
-            whole.append((one, read_image(one.path)))
+            read.append((one, predictor.read(one.path)))
         except ImageError as error:
             broken[one.path] = str(error)
             yield
-    if not whole:
+    if not read:
         return
-    answers = predictor.ask_files([str(one.path) for one, _ in whole])
-    for (one, image), found in zip(whole, answers, strict=True):
-        drawn = results.add(image, found, one)
+    answers = predictor.ask([pixels for _, pixels in read], [one.path for one, _ in read])
+    for (one, pixels), found in zip(read, answers, strict=True):
+        drawn = results.add(image_of(pixels), found, one)
         write_png(drawn, results.folder / "drawn" / f"{one.name}.png")
         yield
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 
+from ...data.errors import ImageError
+from ...data.images.reading import Loader
+from ...data.images.whole import fault_of
 from ...options.errors import ConfigError, InputError
 from ..datasets.images import LoadWholeImageFromFile
 from ..models.channels import link_channels
@@ -67,7 +71,7 @@ class Predictor:
         self.notes = link_channels(cfg.model)
         self.dataset = dataset_of(cfg)
         steps = list(_steps_without_truth(cfg, self.dataset))
-        self._of_file = Compose([{"type": LoadWholeImageFromFile, **_loading(steps)}, *steps[1:]])
+        self._load = LoadWholeImageFromFile(**_loading(steps))
         self._of_pixels = Compose(steps[1:])
         try:
             model = MODELS.build(cfg.model)
@@ -88,25 +92,39 @@ class Predictor:
         """The colour of a class."""
         return self.palette[label % len(self.palette)]
 
-    def ask_files(self, files: Sequence[str]) -> list[Found]:
-        """What is seen in image files of one size.
+    @property
+    def loader(self) -> Loader:
+        """How the config decodes images."""
+        return Loader(self._load.color_type, self._load.imdecode_backend or "cv2")
+
+    def read(self, file: Path) -> np.ndarray:
+        """An image file as the config loads it, `(H, W)` or `(H, W, C)`.
 
         Raises:
-            ImageError: one of them is broken.
+            ImageError: it is broken, or of a kind that the loader does not know.
         """
-        return self._ask([self._of_file({"img_path": file, "img_id": 0}) for file in files])
+        results = self._load.transform({"img_path": str(file)})
+        if results is None:  # ignore_empty
+            raise ImageError(f"{file}: {fault_of(file)}")
+        return results["img"]
+
+    def ask(self, images: Sequence[np.ndarray], files: Sequence[Path | None]) -> list[Found]:
+        """What is seen in images that :meth:`read` gave, all of one size."""
+        data = []
+        for image, file in zip(images, files, strict=True):
+            size = image.shape[:2]
+            info = {"img": image, "img_shape": size, "ori_shape": size, "img_id": 0}
+            data.append(info | {"img_path": None if file is None else str(file)})
+        return self._ask(data)
 
     def ask_frames(self, frames: Sequence[np.ndarray]) -> list[Found]:
-        """What is seen in images `(H, W, 3)`, BGR."""
-        data = []
-        for frame in frames:
-            size = frame.shape[:2]
-            data.append({"img": frame, "img_shape": size, "ori_shape": size, "img_id": 0})
-        return self._ask([self._of_pixels({"img_path": None, **one}) for one in data])
+        """What is seen in frames of a video `(H, W, 3)`, BGR."""
+        return self.ask([self._load.of_frame(one) for one in frames], [None] * len(frames))
 
-    def _ask(self, data: list[Any]) -> list[Found]:
+    def _ask(self, data: list[dict[str, Any]]) -> list[Found]:
+        inputs = [self._of_pixels(one) for one in data]
         with torch.inference_mode():
-            return [self._read(result) for result in self.model.test_step(pseudo_collate(data))]
+            return [self._read(result) for result in self.model.test_step(pseudo_collate(inputs))]
 
     def _read(self, result: Any) -> Found:
         if hasattr(result, "pred_sem_seg"):

@@ -14,8 +14,8 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop
-from PIL import Image
 
+from ..datasets.images import image_as_loaded
 from .drawable import prediction_of, truth_of
 from .drawings import draw_comparison
 from .plots import plot_training
@@ -112,7 +112,7 @@ class TrainingReportHook(Hook):
         # ones look alike.
         own = isinstance(palette, list | tuple) and len(palette) == len(classes)
         draw_comparison(
-            [Image.open(info["img_path"]) for info in infos],
+            [image_as_loaded(dataset, info) for info in infos],
             truths,
             predictions,
             classes,

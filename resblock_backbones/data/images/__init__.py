@@ -1,0 +1,1 @@
+"""Image files: what a loader makes of them, and what is wrong with them."""
