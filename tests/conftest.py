@@ -21,7 +21,7 @@ collect_ignore_glob = ["*/conftest.py"]
 def fold_always(monkeypatch):
     """Fold small layers too, for which it does not pay, so that small tests test it."""
     folding = sys.modules["resblock_backbones.layers.folding.one_conv"]
-    monkeypatch.setattr(folding, "_pays", lambda *arguments: True)
+    monkeypatch.setattr(folding, "_is_cheaper", lambda *arguments: True)
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 
 
 def build_act(cfg: LayerCfg | None) -> nn.Module:
-    """An activation, in place where it can be; None is ``'ReLU'``.
+    """Build an activation, in place where it supports that; None is ``'ReLU'``.
 
     Raises:
         ValueError: unknown activation.
-        TypeError: the activation knows no such argument.
+        TypeError: the activation does not take such an argument.
 
     Example:
         >>> build_act(None)

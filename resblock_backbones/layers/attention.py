@@ -1,4 +1,4 @@
-"""Channel attention: one weight per channel, from what the whole image shows."""
+"""Channel attention: one weight per channel, computed from the channels' global means."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def squeezed_channels(channels: int, ratio: float, divisor: int) -> int:
 
 
 def eca_kernel_size(channels: int) -> int:
-    """Taps of efficient channel attention over so many channels (arXiv 1910.03151, equation 12).
+    """Kernel size of efficient channel attention (arXiv 1910.03151, equation 12).
 
     >>> eca_kernel_size(64), eca_kernel_size(2048)
     (3, 7)
@@ -34,7 +34,9 @@ def eca_kernel_size(channels: int) -> int:
 
 
 class SqueezeExcitation(nn.Module):
-    """Scale each channel of ``(N, C, H, W)`` by a small network of all means (arXiv 1709.01507).
+    """Squeeze and excitation (arXiv 1709.01507) of ``(N, C, H, W)``.
+
+    Each channel is multiplied by a weight that two linear layers compute from all channels' means.
 
     Args:
         channels: C.
@@ -59,9 +61,10 @@ class SqueezeExcitation(nn.Module):
 
 
 class EfficientChannelAttention(nn.Module):
-    """Scale each channel of ``(N, C, H, W)`` by a convolution over neighbouring channels' means.
+    """Efficient channel attention (arXiv 1910.03151) of ``(N, C, H, W)``.
 
-    Source: arXiv 1910.03151; without ``kernel_size`` its size follows from C as there.
+    Each channel is multiplied by a weight that a 1-D convolution computes from the means of the
+    neighbouring channels. Without ``kernel_size`` its size follows from C, as in the paper.
 
     Example:
         >>> EfficientChannelAttention(256).conv.kernel_size
@@ -89,8 +92,8 @@ def build_attention(cfg: LayerCfg, channels: int) -> nn.Module:
     """Channel attention by name (``'SE'``, ``'ECA'``), dict or class.
 
     Raises:
-        ValueError: unknown attention, or a value it cannot have.
-        TypeError: it knows no such argument.
+        ValueError: unknown attention, or an invalid value of one of its arguments.
+        TypeError: the attention does not take such an argument.
     """
     attention_type, arguments = parse_cfg("attention", cfg, ATTENTIONS)
     return build("attention", attention_type, channels, **arguments)

@@ -21,7 +21,7 @@ class BlurPool(nn.Module):
     Args:
         channels: C.
         stride: step, in pixels.
-        kernel_size: taps of the filter; odd.
+        kernel_size: size of the filter, in pixels; odd.
 
     Example:
         >>> tuple(BlurPool(4)(torch.zeros(1, 4, 9, 8)).shape)
@@ -34,12 +34,12 @@ class BlurPool(nn.Module):
         super().__init__()
         self.channels, self.stride = channels, stride
         self.padding = kernel_size // 2  # with odd kernels the size is ceil(H / stride)
-        # On the CPU also when the network is built without memory, on the meta device.
+        # On the CPU even if the network is built on the meta device.
         taps = torch.ones(1, dtype=torch.float64, device="cpu")
         for _ in range(kernel_size - 1):
             taps = F.pad(taps, (0, 1)) + F.pad(taps, (1, 0))
         kernel = torch.outer(taps, taps) / taps.sum() ** 2
-        # Derived from the options alone, so it has no place in a checkpoint.
+        # Follows from the options, so it is not saved in checkpoints.
         self.register_buffer("kernel", kernel.to(torch.get_default_dtype()), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -51,19 +51,21 @@ class BlurPool(nn.Module):
 
 
 def average_down(stride: int) -> nn.Module:
-    """Average over ``stride x stride`` pixels of ``(N, C, H, W)``; a cut-off border counts too.
+    """Average pooling over ``stride x stride`` pixels of ``(N, C, H, W)``, rounding sizes up.
+
+    A window that crosses the border averages the pixels inside.
 
     Example:
         >>> tuple(average_down(2)(torch.zeros(1, 4, 9, 8)).shape)
         (1, 4, 5, 4)
     """
     if stride == 1:
-        return nn.Identity()  # keeps the numbering of the layers behind it
+        return nn.Identity()  # so that the layers after it have the same indices
     return nn.AvgPool2d(stride, stride=stride, ceil_mode=True, count_include_pad=False)
 
 
 def build_anti_alias(anti_alias: AntiAlias, channels: int, stride: int) -> nn.Module | None:
-    """What subsamples behind a layer in place of that layer's stride.
+    """Build the layer that downsamples after a convolution, in place of the convolution's stride.
 
     Args:
         anti_alias: True or ``'blur'``: blur first (arXiv 1904.11486). ``'average'``: the mean of
@@ -72,10 +74,10 @@ def build_anti_alias(anti_alias: AntiAlias, channels: int, stride: int) -> nn.Mo
         stride: of the layer, in pixels.
 
     Returns:
-        None where the layer has to subsample itself, or there is nothing to subsample.
+        None if the convolution keeps its stride, or if the stride is 1.
 
     Raises:
-        ValueError: another ``anti_alias``.
+        ValueError: ``anti_alias`` has another value.
 
     Example:
         >>> build_anti_alias("average", 8, 2).stride, build_anti_alias(True, 8, 1)

@@ -23,15 +23,16 @@ def build_conv(
     bias: bool = True,
     option: str = "conv_cfg",
 ) -> nn.Module:
-    """A convolution by name, dict or class; None is ``nn.Conv2d``.
+    """Build a convolution by name, dict or class; None is ``nn.Conv2d``.
 
     Args:
-        cfg: which convolution; further arguments in a dict go to it.
-        inplanes, outplanes: channels in and out.
-        option: the option that ``cfg`` was given for; messages name it.
+        cfg: which convolution; other keys of a dict are passed to it as arguments.
+        inplanes, outplanes: input and output channels.
+        option: the option that ``cfg`` was given for; error messages name it.
 
     Raises:
-        ValueError, TypeError: unknown convolution, or one that does not take these arguments.
+        ValueError: unknown convolution, or an invalid argument.
+        TypeError: the convolution does not take one of these arguments.
     """
     conv_type, arguments = parse_cfg(option, "Conv2d" if cfg is None else cfg, CONVS)
     return build(
@@ -50,7 +51,7 @@ def build_conv(
 
 
 def same_padding(kernel_size: int, dilation: int, padding: bool) -> int:
-    """Pixels added on each side: with an odd kernel and stride 1 the size stays as it is."""
+    """Padding that keeps the size with an odd kernel and stride 1, in pixels on each side."""
     return dilation * (kernel_size // 2) if padding else 0
 
 
@@ -67,14 +68,14 @@ def ConvNxN(  # noqa: N802 - the post's name, used like a class
     bias: bool = True,
     conv_cfg: LayerCfg | None = None,
 ) -> nn.Module:
-    """An N x N convolution of ``(N, inplanes, H, W)`` that pads itself.
+    """An N x N convolution of ``(N, inplanes, H, W)`` with same padding.
 
     Args:
-        inplanes: channels in.
-        outplanes: channels out.
+        inplanes: input channels.
+        outplanes: output channels.
         kernel_size: side of the kernel, in pixels.
-        stride: step, in pixels; the output has ``ceil(H / stride)`` rows with an odd kernel.
-        padding: pad by ``dilation * (kernel_size // 2)`` on each side, or not at all.
+        stride: step, in pixels; with an odd kernel the output has ``ceil(H / stride)`` rows.
+        padding: True pads by ``dilation * (kernel_size // 2)`` on each side, False not at all.
         dilation: distance between the taps, in pixels.
         depthwise: one group per input channel.
         groups: groups of a convolution that is not depthwise.
@@ -105,9 +106,9 @@ def ConvNxN(  # noqa: N802 - the post's name, used like a class
 
 
 class SpatialSeparableConvNxN(nn.Sequential):
-    """An N x N convolution of ``(N, planes, H, W)`` in two: N x 1, then 1 x N.
+    """An N x N convolution of ``(N, planes, H, W)`` as two: N x 1, then 1 x N.
 
-    Arguments are those of :func:`ConvNxN`; the number of channels stays the same.
+    The arguments are those of :func:`ConvNxN`; the number of channels stays the same.
 
     Raises:
         ValueError: a size below 1, or groups that do not divide the channels.

@@ -26,16 +26,18 @@ NORMS: dict[str, type[nn.Module]] = {
 
 
 def build_norm(cfg: LayerCfg | None, channels: int, momentum: float | None = 0.1) -> nn.Module:
-    """A norm over ``channels`` of ``(N, C, H, W)``.
+    """Build a norm over ``channels`` of ``(N, C, H, W)``.
 
     Args:
-        cfg: name, dict or class; None is ``'BN'``. A dict's ``requires_grad`` sets its parameters'.
+        cfg: name, dict or class; None is ``'BN'``. ``requires_grad`` in a dict applies to the
+            norm's parameters.
         channels: C.
-        momentum: of the running statistics, where the norm has any; one in ``cfg`` goes before it.
+        momentum: of the running statistics, if the norm has any; ``momentum`` in ``cfg`` takes
+            precedence.
 
     Raises:
         ValueError: unknown norm, or one that does not fit ``channels``.
-        TypeError: the norm knows no such argument.
+        TypeError: the norm does not take such an argument.
 
     Example:
         >>> build_norm(dict(type="GN", num_groups=32), 64).num_groups
@@ -62,16 +64,16 @@ def build_norm(cfg: LayerCfg | None, channels: int, momentum: float | None = 0.1
 
 
 def has_statistics(module: Any) -> bool:
-    """Whether ``module`` is a batch norm, whose running statistics ``norm_eval`` holds still."""
+    """Whether ``module`` is a batch norm, whose running statistics ``norm_eval`` freezes."""
     return isinstance(module, nn.modules.batchnorm._BatchNorm)
 
 
 def recompute_contexts(
     module: nn.Module,
 ) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    """Contexts for the two forward passes of checkpointing: the second leaves statistics alone.
+    """Contexts for the two forward passes of checkpointing; the second keeps running statistics.
 
-    Without it a batch norm would count every batch twice.
+    Otherwise a batch norm would count every batch twice.
     """
     return contextlib.nullcontext(), _keep_statistics(module)
 

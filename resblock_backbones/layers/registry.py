@@ -1,4 +1,4 @@
-"""Layers by name: torch's own first, then whatever MMEngine's registry knows."""
+"""Layers by name: torch's own first, then those in MMEngine's registry."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def parse_cfg(option: str, cfg: LayerCfg, known: Mapping[str, Any]) -> tuple[Any
     """The class that ``cfg`` stands for, and its other arguments.
 
     Args:
-        option: the option that ``cfg`` was given for; messages name it.
-        cfg: a name, a dict as MMEngine writes it (``dict(type='GN', num_groups=32)``), or a class.
+        option: the option that ``cfg`` was given for; error messages name it.
+        cfg: a name, a dict in MMEngine's form (``dict(type='GN', num_groups=32)``), or a class.
         known: the names that are built without MMEngine.
 
     Raises:
@@ -37,7 +37,7 @@ def parse_cfg(option: str, cfg: LayerCfg, known: Mapping[str, Any]) -> tuple[Any
 
 
 def build(option: str, layer_type: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call ``layer_type``; what it refuses is told with the name of the option behind it."""
+    """Call ``layer_type``; an error is raised again with the name of the option in front."""
     try:
         return layer_type(*args, **kwargs)
     except (TypeError, ValueError, AssertionError) as error:
@@ -54,7 +54,7 @@ def _registered(option: str, name: str, known: Mapping[str, Any]) -> Any:
         )
     from mmengine.registry import MODELS
 
-    # MMCV registers its layers when these are imported, and not before.
+    # MMCV registers its layers when these modules are imported.
     for module in ("mmcv.cnn", "mmcv.ops"):
         if MODELS.get(name) is None:
             with contextlib.suppress(ImportError):  # without MMCV, its layers are unknown names

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..layers.folding.foldable import is_ordinary
+from ..layers.folding.foldable import is_eager_batch
 from ..layers.folding.one_pass import is_cpu_type
 
 ChannelsLast = bool | Literal["auto"]
@@ -38,7 +38,7 @@ def pays_off(x: Tensor, net: nn.Module) -> bool:
         >>> pays_off(torch.zeros(1, 3, 8, 8), net), pays_off(torch.zeros(1, 3, 2, 2), net)
         (True, False)
     """
-    if not (is_ordinary(x) and not torch.compiler.is_compiling() and is_cpu_type(x)):
+    if not (is_eager_batch(x) and not torch.compiler.is_compiling() and is_cpu_type(x)):
         return False
     kernels = [parameter for parameter in net.parameters() if parameter.dim() == 4]
     reordered = sum(

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..layers import conv_norm, conv_norm_act, run_layers
-from ..layers.folding.foldable import is_unobserved
-from ..layers.folding.one_pass import WORTH_A_CALL
+from ..layers.folding.foldable import is_unhooked
+from ..layers.folding.one_pass import MIN_OUTPUT_NUMEL
 from ..layers.norm import recompute_contexts
 from .extras import run_extras
 
@@ -53,7 +53,7 @@ class ResidualUnit(nn.Module):
         if self.residual is not None:
             shortcut = run_layers([self.residual], x)
             if shortcut is not x:
-                overwrite = is_unobserved(self.residual)
+                overwrite = is_unhooked(self.residual)
         for number in range(1, self.convolutions):
             x = conv_norm_act(x, *self._layers(number), self.relu_inplace)
             x = run_extras(self, f"after_conv{number}", x)
@@ -100,8 +100,8 @@ def _computes_alone(block: nn.Module, x: Tensor) -> bool:
     return (
         type(x) is Tensor  # not what stands for one in a trace
         and x.device.type == "cpu"  # elsewhere, and in small maps, nothing is gained
-        and x.numel() >= WORTH_A_CALL
+        and x.numel() >= MIN_OUTPUT_NUMEL
         and not torch.compiler.is_compiling()
         and type(block).forward is ResidualUnit.forward
-        and is_unobserved(block)
+        and is_unhooked(block)
     )

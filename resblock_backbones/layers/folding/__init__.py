@@ -1,1 +1,1 @@
-"""A convolution and the norm behind it, computed as one convolution."""
+"""A convolution and the norm after it, computed as one convolution."""

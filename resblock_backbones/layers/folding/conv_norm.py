@@ -1,4 +1,4 @@
-"""The one door through which every convolution that is followed by a norm goes."""
+"""The entry point for every convolution that is followed by a norm."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from torch import Tensor, nn
 
 from ...options.checks import check_choice
-from .foldable import is_plain_relu, is_plain_sequence, is_watched
+from .foldable import has_hooks, is_plain_relu, is_plain_sequence
 from .one_conv import as_one_conv, sum_act
 
-# Set to 'off' to compare: every convolution and norm is then computed as the two layers they are.
+# With RESBLOCK_FOLD=off every convolution and norm is computed as two layers, for comparison.
 FOLDING = (
     check_choice("RESBLOCK_FOLD", os.environ.get("RESBLOCK_FOLD", "on").lower(), ["on", "off"])
     == "on"
@@ -19,20 +19,20 @@ FOLDING = (
 
 
 def conv_norm(x: Tensor, conv: nn.Module, norm: nn.Module) -> Tensor:
-    """``norm(conv(x))``, as one convolution where the norm is in eval mode.
+    """``norm(conv(x))``, computed as one convolution if the norm is in eval mode.
 
-    In training that halves what is kept for the backward pass, with the same outputs and the same
-    gradients for the input and all parameters of both layers (arXiv 2305.11624). Where the two
-    cannot be one - a norm that takes statistics of the batch, another convolution than ``Conv2d``,
-    hooks, parametrizations, tracing - they are computed as they are.
+    In training this halves the saved activations, with the same outputs and the same gradients for
+    the input and all parameters of both layers (arXiv 2305.11624). The two layers are computed one
+    after the other if they cannot be folded: with a norm that uses batch statistics, a convolution
+    other than ``Conv2d``, hooks or parametrizations, and while tracing.
 
     Args:
         x: ``(N, C_in, H, W)``.
-        conv: the convolution; of an ``nn.Sequential`` the last layer.
+        conv: the convolution, or an ``nn.Sequential`` whose last layer is one.
         norm: the norm of its output.
 
     Returns:
-        ``(N, C_out, H', W')``, a tensor of its own: the caller may change it in place.
+        ``(N, C_out, H', W')``, a new tensor that the caller may change in place.
 
     Example:
         >>> import torch
@@ -51,14 +51,14 @@ def conv_norm_act(
     shortcut: Tensor | None = None,
     overwrite: bool = False,
 ) -> Tensor:
-    """``act(norm(conv(x)) + shortcut)``; sum and activation are in place, or in the same pass.
+    """``act(norm(conv(x)) + shortcut)``, with sum and activation in place or fused.
 
     Args:
         x, conv, norm: as in :func:`conv_norm`.
-        act: the activation; None is none.
-        shortcut: what is added, of the norm's shape; stays as it is, unless ``overwrite``.
-        overwrite: whether the result may take the shortcut's place in memory; nobody else may
-            have it then.
+        act: the activation, or None.
+        shortcut: is added to the norm's output, whose shape it has; unchanged unless ``overwrite``.
+        overwrite: whether the result may be written into the memory of ``shortcut``; only if
+            nothing else uses that tensor.
 
     Returns:
         ``(N, C_out, H', W')``.
@@ -78,15 +78,15 @@ def conv_norm_act(
     if out is not None:
         return out
     out = norm(conv(x))
-    if is_watched(conv) or is_watched(norm):
-        out = out.clone()  # a hook may have kept it
+    if has_hooks(conv) or has_hooks(norm):
+        out = out.clone()  # a hook may hold a reference to it
     return sum_act(out, act, shortcut)
 
 
 def run_layers(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
-    """Apply ``layers`` one after the other; convolutions and what follows go through the door.
+    """Apply ``layers`` one after the other, a convolution and its norm by :func:`conv_norm_act`.
 
-    So they do in every ``nn.Sequential`` among them.
+    Layers inside of an ``nn.Sequential`` are treated the same way.
 
     Example:
         >>> import torch

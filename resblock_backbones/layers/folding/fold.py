@@ -1,7 +1,7 @@
-"""A convolution and a norm that holds still, as one convolution; arXiv 2305.11624.
+"""A convolution and a norm with fixed statistics, as one convolution (arXiv 2305.11624).
 
-With mean m, variance v and epsilon e, a norm in eval mode computes ``s (y - m) + beta`` where
-``s = gamma / sqrt(v + e)``. Behind a convolution ``y = W * x + b`` that is a convolution with
+With mean m, variance v and epsilon e, a norm in eval mode computes ``s (y - m) + beta`` with
+``s = gamma / sqrt(v + e)``. After a convolution ``y = W * x + b`` this equals a convolution with
 weight ``s W`` and bias ``s (b - m) + beta``.
 """
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 class Geometry(NamedTuple):
-    """How a convolution slides; as ``nn.Conv2d`` has it."""
+    """Stride, padding, dilation and groups of an ``nn.Conv2d``."""
 
     stride: tuple[int, ...]
     padding: tuple[int, ...]
@@ -23,7 +23,7 @@ class Geometry(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """What a convolution and its norm compute with; each but ``weight`` is ``(C_out,)``."""
+    """The tensors of a convolution and its norm; all but ``weight`` have shape ``(C_out,)``."""
 
     weight: Tensor
     bias: Tensor | None
@@ -34,15 +34,15 @@ class Terms(NamedTuple):
 
 
 def fold(terms: Terms, eps: float) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the one convolution that is a convolution and its norm.
+    """Weight and bias of the folded convolution.
 
     Args:
         terms: of the two layers.
         eps: the norm's epsilon.
 
     Returns:
-        ``(C_out, C_in / groups, k, k)`` and ``(C_out,)``, in float32 or wider, so that low
-        precision rounds once. Differentiable in all of ``terms``.
+        ``(C_out, C_in / groups, k, k)`` and ``(C_out,)``, in float32 or wider, so that values of
+        low precision are rounded once. Differentiable in all of ``terms``.
 
     Example:
         >>> one = torch.ones(1)
@@ -67,5 +67,5 @@ def centre_of(terms: Terms) -> Tensor:
 
 
 def column(vector: Tensor) -> Tensor:
-    """``(C_out,)`` as ``(C_out, 1, 1, 1)``, to go with a weight."""
+    """``(C_out,)`` as ``(C_out, 1, 1, 1)``, which broadcasts with a weight."""
     return vector.view(-1, 1, 1, 1)

@@ -1,4 +1,4 @@
-"""The folded convolution for autograd, with the sum and the ReLU that may follow it."""
+"""The folded convolution as an autograd function, with the sum and ReLU that may follow."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from .one_pass import conv_sum_relu, layout_of
 
 
 class FoldedConv(torch.autograd.Function):
-    """``relu(norm(conv(x)) + shortcut)`` that keeps ``x`` alone: the weight is folded again later.
+    """``relu(norm(conv(x)) + shortcut)``, which saves only ``x``; backward folds the weight again.
 
-    The convolution's output, which the gradient of gamma seems to want, is not needed: what it
-    would be multiplied with and summed over is in the gradient of the folded weight already.
-    What needs no gradient costs nothing, and where the weight is frozen ``x`` is not kept either.
-    A ReLU keeps its output too, which whatever follows mostly keeps anyway.
-    Can be differentiated twice.
+    The gradient of gamma does not need the convolution's output: the sum over its pixels is already
+    part of the gradient of the folded weight. Gradients that are not needed are not computed, and
+    if the weight is frozen ``x`` is not saved either. With a ReLU the output is saved too, which
+    the next layer mostly saves anyway. Can be differentiated twice.
     """
 
     @staticmethod
@@ -54,14 +53,14 @@ class FoldedConv(torch.autograd.Function):
         if out is not None:
             grad = torch.ops.aten.threshold_backward(grad, out, 0)
         inverse, scale = scale_of(terms, ctx.eps)
-        # Where x or the weight plays no part, anything of its shape will do.
+        # If x is not needed, any tensor of its shape will do; so with the weight.
         if x is None:
             x = torch.empty(
                 ctx.x_shape, dtype=grad.dtype, device=grad.device, memory_format=ctx.x_layout
             )
         weight = terms.weight * column(scale) if x_learns else terms.weight
-        # Low precision would round the sum over all pixels; and without a weight's gradient some
-        # backends compute one nevertheless, for the sake of the bias.
+        # The bias is summed separately if low precision would round the sum over all pixels, and
+        # without the weight's gradient, which some backends compute along with the bias's.
         shift_beside = shift_learns and weight_learns and grad.dtype == scale.dtype
         grad_x = grad_weight = grad_shift = None
         if x_learns or weight_learns:
@@ -106,9 +105,9 @@ def _term_grads(
 
 
 def _times(grad_weight: Tensor, scale: Tensor, like: Tensor) -> Tensor:
-    """``grad_weight * scale`` in the type and layout of ``like``, in one pass and place if it can.
+    """``grad_weight * scale`` in the dtype and layout of ``like``, in place if possible.
 
-    An optimizer, and data parallel training, would copy a gradient that lies otherwise in memory.
+    Optimizers and data-parallel training would copy a gradient of another layout.
     """
     if torch.is_grad_enabled():
         return (grad_weight * scale).to(like.dtype)

@@ -1,4 +1,4 @@
-"""Convolution, sum and ReLU in one pass over the output, where a kernel for it is at hand."""
+"""Convolution, sum and ReLU in one pass over the output, if a kernel for it is available."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch.nn import functional as F
 from .fold import Geometry
 from .packed_weight import PackedWeight
 
-# oneDNN's, which TorchInductor calls too. A build without oneDNN, or a later one, may lack it.
+# oneDNN's kernel, which TorchInductor calls too. Builds without oneDNN and later ones may lack it.
 _KERNEL: Any = getattr(torch.ops.mkldnn, "_convolution_pointwise", None)
 _KERNEL_IN_PLACE: Any = getattr(torch.ops.mkldnn, "_convolution_pointwise_", None)
-# Numbers in an output, as measured: below, a call of the kernel takes longer than what it spares.
-WORTH_A_CALL = 2**17
+# For outputs with fewer elements the call of the kernel takes longer than it saves (measured).
+MIN_OUTPUT_NUMEL = 2**17
 _DTYPES = {torch.float32}
 if _KERNEL is not None and getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", bool)():
     _DTYPES.add(torch.bfloat16)
@@ -33,18 +33,18 @@ def conv_sum_relu(
     overwrite: bool = False,
     packed: PackedWeight | None = None,
 ) -> Tensor:
-    """``relu(conv(x) + shortcut)``, without gradient.
+    """``relu(conv(x) + shortcut)``, for inference.
 
     Args:
         x: ``(N, C_in, H, W)``.
         weight, bias, geometry: the convolution's.
-        shortcut: what is added, of the output's shape and type; None is nothing.
-        relu: whether the sum goes through a ReLU.
-        overwrite: whether the result may take the shortcut's place in memory.
-        packed: of ``weight``, where that stays as it is.
+        shortcut: is added, with the output's shape and dtype; may be None.
+        relu: whether to apply a ReLU to the sum.
+        overwrite: whether the result may be written into the memory of ``shortcut``.
+        packed: the packed form of ``weight``, if the weight does not change.
 
     Returns:
-        ``(N, C_out, H', W')``, a tensor of its own, or the shortcut's.
+        ``(N, C_out, H', W')``, a new tensor or ``shortcut`` overwritten.
 
     Example:
         >>> one = torch.ones(1, 1, 1, 1)
@@ -60,7 +60,7 @@ def conv_sum_relu(
         if shortcut is None:
             return _KERNEL(x, weight, bias, *sizes, "relu" if relu else "none", [], "")
         after: tuple[Any, ...] = ("add", 1.0, "relu" if relu else None, [], None)
-        if overwrite and _can_take(shortcut, x):
+        if overwrite and _can_overwrite(shortcut, x):
             return _KERNEL_IN_PLACE.binary(shortcut, x, weight, bias, *sizes, *after)
         return _KERNEL.binary(x, shortcut, weight, bias, *sizes, *after)
     out = F.conv2d(x, weight, bias, *geometry)
@@ -78,20 +78,20 @@ def _has_kernel(
 ) -> bool:
     return (
         _KERNEL is not None
-        and torch._C._len_torch_dispatch_stack() == 0  # who counts operations knows the usual ones
+        and torch._C._len_torch_dispatch_stack() == 0  # FLOP counters know the usual operations
         and is_cpu_type(x)
         and weight.dtype == x.dtype
-        # The kernel relies on the sizes; where they are wrong, F.conv2d says so.
+        # The kernel does not check the sizes; F.conv2d raises if they are wrong.
         and x.numel() > 0
         and x.shape[1] == weight.shape[1] * geometry.groups
         and min(shape := output_shape(x, weight, geometry)) > 0
-        and (packed is not None or math.prod(shape) >= WORTH_A_CALL)
+        and (packed is not None or math.prod(shape) >= MIN_OUTPUT_NUMEL)
         and (shortcut is None or (shortcut.shape == shape and shortcut.dtype == x.dtype))
     )
 
 
-def _can_take(shortcut: Tensor, x: Tensor) -> bool:
-    """Whether the kernel's result for ``x`` may lie where ``shortcut`` lies."""
+def _can_overwrite(shortcut: Tensor, x: Tensor) -> bool:
+    """Whether the kernel may write its result for ``x`` into the memory of ``shortcut``."""
     return (
         not shortcut._is_view()
         and shortcut.data_ptr() != x.data_ptr()
@@ -100,7 +100,7 @@ def _can_take(shortcut: Tensor, x: Tensor) -> bool:
 
 
 def layout_of(x: Tensor) -> torch.memory_format:
-    """Channels last if ``x`` is that and nothing else, or else contiguous.
+    """``torch.channels_last`` if ``x`` has that layout and no other, else contiguous.
 
     Example:
         >>> layout_of(torch.zeros(1, 3, 4, 4).to(memory_format=torch.channels_last))
@@ -112,7 +112,7 @@ def layout_of(x: Tensor) -> torch.memory_format:
 
 
 def is_cpu_type(x: Tensor) -> bool:
-    """Whether oneDNN computes convolutions of ``x``.
+    """Whether oneDNN computes convolutions of ``x``, by its device and dtype.
 
     Example:
         >>> is_cpu_type(torch.zeros(1, 3, 4, 4).double())

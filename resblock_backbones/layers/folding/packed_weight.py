@@ -1,4 +1,4 @@
-"""A convolution's weight as oneDNN's kernels want it in memory, made once and kept."""
+"""A convolution's weight in the memory layout of oneDNN's kernels, cached."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .fold import Geometry
 
 
 class PackedWeight:
-    """The packed form of a weight that is for inference alone.
+    """The packed form of a weight, for inference.
 
-    A kernel reorders a weight that lies otherwise for each image, which for small images takes
-    a good part of the time. Which form is best depends on the input's size, so that it is made when
-    a size comes the second time in a row. It takes the weight's memory once more. A change of the
-    weight in place is noticed, unless it is written through ``.data``.
+    oneDNN reorders a weight of another layout in each call, which takes a good part of the time for
+    small images. The best layout depends on the input's size, so the weight is packed when a size
+    comes the second time in a row. The packed copy takes as much memory as the weight. In-place
+    changes of the weight are noticed, except those through ``.data``.
 
-    A copy, or what is read from a file, packs anew.
+    Copying and pickling drop the packed weight; it is packed again when needed.
 
     Example:
         >>> weight, x = torch.ones(8, 3, 1, 1), torch.zeros(1, 3, 8, 8)
@@ -32,7 +32,7 @@ class PackedWeight:
         self._packed: Tensor | None = None
 
     def of(self, weight: Tensor, x: Tensor, geometry: Geometry) -> Tensor:
-        """``weight``, packed for the kernel if it would be packed for the same before."""
+        """``weight``, packed if the last call had the same weight, input size and geometry."""
         if weight.is_inference():
             return weight  # its changes are not counted
         facts = (weight.data_ptr(), weight._version, weight.dtype, x.shape, geometry)
