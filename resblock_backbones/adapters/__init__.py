@@ -1,1 +1,1 @@
-"""FlexResNet inside other libraries: one module a library."""
+"""FlexResNet in other libraries: one module for each library."""

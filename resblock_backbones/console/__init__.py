@@ -1,1 +1,1 @@
-"""What a person sees in a terminal while long work goes on."""
+"""Output on the terminal."""

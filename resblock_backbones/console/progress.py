@@ -11,12 +11,12 @@ BAR_WIDTH = 30
 class Progress:
     """Counts steps and shows them.
 
-    On a terminal one line is rewritten, at most ten times a second; anywhere else a line is
-    written at each quarter, so that a log stays short.
+    On a terminal one line is rewritten, at most ten times a second; otherwise a line is written at
+    each quarter, which keeps log files short.
 
     Args:
-        total: number of steps to come.
-        title: what the steps are, for the reader.
+        total: number of steps.
+        title: what is counted.
         show: whether to write anything at all.
         stream: where to write; default: stderr.
 
@@ -51,7 +51,7 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # What is printed next, an error above all, starts on a line of its own.
+        # The next output, such as an error message, starts on a new line.
         if self._line_open:
             self.stream.write("\n")
             self.stream.flush()

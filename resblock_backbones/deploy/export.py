@@ -143,7 +143,7 @@ def _check_target(target: Path, to: str, replace: bool) -> None:
     if target.is_dir():
         raise ValueError(f"{target}: is a folder")
     if target.exists() and not replace:
-        raise ValueError(f"{target}: is there already; give another name, or let it be replaced")
+        raise ValueError(f"{target}: already exists; give another name, or let it be replaced")
 
 
 def _facts(backbone: FlexResNet) -> Facts:

@@ -1,4 +1,4 @@
-"""Multi-scale features of image files, kept on disk."""
+"""Multi-scale features of image files, saved to disk."""
 
 from ..weights.pixels import IMAGENET, Pixels, pixels_of
 from .extract import Extraction, extract_features

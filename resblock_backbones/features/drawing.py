@@ -1,4 +1,4 @@
-"""The maps of an image as images: the strongest channels of each stage, and their mean."""
+"""Feature maps drawn as images: the strongest channels of each stage, and their mean."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .feature_files import Features
 
 MARGIN, LINE = 8, 18
 PAPER, INK = (255, 255, 255), (40, 40, 40)
-#: From nothing to the map's strongest: dark blue, violet, orange, light yellow.
+#: From the smallest to the largest value: dark blue, violet, orange, light yellow.
 RAMP = np.array([(10, 10, 50), (110, 25, 120), (230, 90, 50), (255, 245, 170)], float)
 
 
@@ -29,14 +29,14 @@ def draw_features(
 
     Args:
         features: of the image.
-        image: as the network saw it.
-        file: to write.
-        channels: how many of each map.
+        image: the network's input.
+        file: the PNG to write.
+        channels: how many of each feature map.
         side: longer side of a cell, in pixels.
     """
     factor = side / max(image.size)
     cell = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
-    # In grey, so that all colours are the map's.
+    # In grey, so that colours show the feature map only.
     small = image.convert("L").resize(cell, Image.Resampling.LANCZOS).convert("RGB")
     step = (cell[0] + MARGIN, cell[1] + 2 * LINE + MARGIN)
     size = ((channels + 1) * step[0] + MARGIN, len(features.maps) * step[1] + MARGIN)

@@ -29,17 +29,17 @@ from .feature_files import Features, Format, need_safetensors, write_features
 
 @dataclass(frozen=True)
 class Extraction:
-    """What was done.
+    """Summary of an extraction.
 
     Attributes:
-        written: how many files.
-        kept: how many were there already.
-        strides: of the maps, by name.
-        channels: of the maps, by name.
+        written: number of files written.
+        skipped: number of files that already existed.
+        strides: of the feature maps, by name.
+        channels: of the feature maps, by name.
     """
 
     written: int
-    kept: int
+    skipped: int
     strides: dict[str, int]
     channels: dict[str, int]
 
@@ -59,28 +59,28 @@ def extract_features(
     existing: str = "refuse",
     progress: bool = True,
 ) -> Extraction:
-    """Write the maps of every image to a file of its own under ``out``.
+    """Write the feature maps of each image to a file under ``out``.
 
-    Images of one size share a batch; nothing is padded, so that the maps are those of the image
-    alone. An image that cannot be read stops nothing: the others are done first.
+    Images of the same size share a batch. Nothing is padded, so the features do not depend on the
+    other images. Images that cannot be read are reported after all others are done.
 
     Args:
         net: the backbone, ``(N, 3, H, W)`` to a tuple of ``(N, C, H / stride, W / stride)``.
-        pixels: what it expects of an image.
-        images: whose features are wanted.
-        out: the folder.
+        pixels: the preprocessing that the backbone expects.
+        images: the images.
+        out: the output folder.
         file_format: ``'npz'`` or ``'safetensors'``.
-        dtype: of the numbers in the files: ``torch.float32`` or ``torch.float16``.
-        size: the shorter side of the images is resized to it first; None leaves them as they are.
-        batch_size: images at once, at most.
+        dtype: of the saved features: ``torch.float32`` or ``torch.float16``.
+        size: resize the shorter side of the images to this; None keeps their size.
+        batch_size: maximum number of images in a batch.
         device: where to compute.
-        show: also draw the maps of each image, as ``.png`` beside its features.
-        existing: of files that are there already: ``'refuse'``, ``'replace'`` or ``'keep'``.
+        show: also draw the feature maps, as ``.png`` beside each file.
+        existing: what to do if files already exist: ``'refuse'``, ``'replace'`` or ``'keep'``.
         progress: whether to show progress on stderr.
 
     Raises:
-        ImageError: files are there already, or images could not be read.
-        ValueError: an argument is wrong, or the network gives no tuple of maps.
+        ImageError: files already exist, or images could not be read.
+        ValueError: an argument is wrong, or the network does not return a tuple of feature maps.
     """
     check_choice("existing", existing, ["refuse", "replace", "keep"])
     check_choice("format", file_format, ["npz", "safetensors"])
@@ -93,8 +93,8 @@ def extract_features(
     there = [one for one, file in targets.items() if file.exists()]
     if there and existing == "refuse":
         raise ImageError(
-            f"{targets[there[0]]}: is there already ({len(there)} of {len(targets)} files are); "
-            "--force replaces them, --keep goes on with the others"
+            f"{targets[there[0]]}: already exists ({len(there)} of {len(targets)} files do); "
+            "--force replaces them, --keep extracts the others"
         )
     wanted = [one for one in images if existing != "keep" or one not in there]
     net.to(device).eval()
@@ -128,7 +128,7 @@ def extract_features(
 
 
 class _Extractor:
-    """The network with what stands before and behind it."""
+    """The network with its preprocessing, and the names and strides of its outputs."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class _Extractor:
     def run(
         self, images: Sequence[tuple[ImageFile, Image.Image]]
     ) -> list[tuple[ImageFile, Features, Image.Image]]:
-        """The features of images of one size, with the images as the network saw them."""
+        """Features of images of one size, each with the resized image."""
         if not images:
             return []
         seen = [one if self.size is None else F.resize(one, self.size) for _, one in images]
@@ -170,14 +170,14 @@ class _Extractor:
         )
         if not four_dimensional:
             raise ValueError(
-                f"{type(self.net).__name__} gives no maps (N, C, H, W), but a "
-                f"{type(outputs).__name__}; features are those of a backbone"
+                f"{type(self.net).__name__} returns a {type(outputs).__name__}, not feature maps "
+                "(N, C, H, W); give a backbone"
             )
         info = getattr(self.net, "feature_info", None)
         names = info.module_name() if info else [f"map{index}" for index in range(len(outputs))]
         named = dict(zip(names, outputs, strict=True))
         self.strides = {
-            # A size that is no multiple of the stride was rounded up.
+            # A size that is not a multiple of the stride was rounded up.
             name: 2 ** round(torch.tensor(x.shape[-1] / one.shape[-1]).log2().item())
             for name, one in named.items()
         }

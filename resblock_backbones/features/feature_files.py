@@ -22,10 +22,10 @@ class Features:
     """Multi-scale features of one image.
 
     Attributes:
-        maps: by name (``layer1``, ...), each ``(C, H, W)``.
-        strides: of each map, in the same order.
-        image: the image's file.
-        image_size: its height and width as the network saw it.
+        maps: feature maps by name (``layer1``, ...), each ``(C, H, W)``.
+        strides: of each feature map, in the same order.
+        image: path of the image.
+        image_size: height and width of the network's input, in pixels.
     """
 
     maps: Mapping[str, Tensor]
@@ -35,16 +35,16 @@ class Features:
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """Shape of each map."""
+        """Shape of each feature map."""
         return tuple(tuple(one.shape) for one in self.maps.values())
 
 
 def write_features(file: Path, features: Features) -> None:
-    """Write a whole file; its suffix says how.
+    """Write a file in the format of its suffix.
 
-    In ``.npz`` every map is an array under its name, beside ``strides`` (K), ``shapes`` (K, 3),
-    ``image_size`` (2) and ``image``. In ``.safetensors`` every map is a tensor, and the rest is
-    in the metadata as JSON.
+    In ``.npz`` every feature map is an array under its name, beside ``strides`` (K), ``shapes``
+    (K, 3), ``image_size`` (2) and ``image``. In ``.safetensors`` every feature map is a tensor, and
+    the rest is JSON in the metadata.
 
     Raises:
         ImportError: safetensors is not installed.
@@ -77,10 +77,10 @@ def write_features(file: Path, features: Features) -> None:
 
 
 def read_features(file: Path) -> Features:
-    """What :func:`write_features` wrote.
+    """Read a file of :func:`write_features`.
 
     Raises:
-        ValueError: the file is of another kind.
+        ValueError: the file was not written by it.
     """
     if file.suffix == ".safetensors":
         from safetensors import safe_open
@@ -93,7 +93,7 @@ def read_features(file: Path) -> Features:
             told = {name: opened[name].tolist() for name in BESIDE if name in opened}
             maps = {name: torch.from_numpy(opened[name]) for name in opened if name not in BESIDE}
     if told.keys() != set(BESIDE):
-        raise ValueError(f"{file}: holds no features of an image")
+        raise ValueError(f"{file}: is not a file of features")
     return Features(
         maps=dict(sorted(maps.items())),
         strides=tuple(told["strides"]),
@@ -106,7 +106,7 @@ def need_safetensors() -> Any:
     """The module ``safetensors.torch``.
 
     Raises:
-        ImportError: it is not installed; the message says what to do.
+        ImportError: safetensors is not installed; the message says how to install it.
     """
     try:
         import safetensors.torch

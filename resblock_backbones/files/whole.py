@@ -1,4 +1,4 @@
-"""Write files whole: under a temporary name, then renamed."""
+"""Write files atomically: under a temporary name that is renamed at the end."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-#: The temporary name of a file: its own, and the process that writes it.
+#: Temporary names consist of the file's name and the process that writes it.
 PART = re.compile(r"\..+\.(\d+)\.part")
 
 
 @contextlib.contextmanager
 def whole_file(file: Path) -> Iterator[BinaryIO]:
-    """Open a file for writing, so that its name never stands for a part of it.
+    """Open a file for writing that gets its name only when it is complete.
 
-    On an error nothing is left behind, and a file that was there before stays as it was.
+    On an error the temporary file is removed, and an existing file is left unchanged.
+
+    Yields:
+        The temporary file, open for binary writing.
 
     Example:
         >>> import tempfile
@@ -33,7 +36,7 @@ def whole_file(file: Path) -> Iterator[BinaryIO]:
         with part.open("wb") as opened:
             yield opened
             opened.flush()
-            # Else a power cut can leave the new name with nothing in it.
+            # Otherwise a power failure could leave an empty file under the new name.
             os.fsync(opened.fileno())
         part.replace(file)
     except BaseException:
@@ -43,16 +46,16 @@ def whole_file(file: Path) -> Iterator[BinaryIO]:
 
 
 def write_whole(file: Path, contents: bytes) -> None:
-    """Write a file so that its name never stands for a part of it."""
+    """Write a file that gets its name only when it is complete."""
     with whole_file(file) as opened:
         opened.write(contents)
 
 
 def remove_parts(folder: Path) -> list[Path]:
-    """Remove what processes that are gone left half-written in a folder.
+    """Remove incomplete files in a folder whose processes no longer run.
 
     Returns:
-        What was removed.
+        The removed files.
 
     Example:
         >>> import tempfile
@@ -75,7 +78,7 @@ def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
     except PermissionError:
-        return True  # somebody else's
+        return True  # a process of another user
     except (OSError, OverflowError):
         return False
     return process != os.getpid()

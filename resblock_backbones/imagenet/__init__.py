@@ -1,4 +1,4 @@
-"""Classification on ImageNet: what a backbone's weights are worth before training a detector."""
+"""Classification on ImageNet: how good a backbone's weights are."""
 
 from .classifier import ImageClassifier
 from .compare import Candidate, compare

@@ -1,4 +1,4 @@
-"""A backbone with the classifier that its checkpoint holds."""
+"""A backbone with the classifier of its checkpoint."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ..weights.reading.sources import Source
 
 
 class ImageClassifier(nn.Module):
-    """``(N, 3, H, W)`` to ``(N, classes)``: last feature map, mean over its pixels, linear layer.
+    """``(N, 3, H, W)`` to ``(N, classes)``: last feature map, global average, linear layer.
 
     Args:
-        backbone: its last output is used.
+        backbone: the classifier uses its last output.
         fc: the linear layer.
 
     Example:
@@ -41,10 +41,14 @@ class ImageClassifier(nn.Module):
     def from_checkpoint(
         cls, source: str | Path | Mapping[str, Any], **options: Any
     ) -> ImageClassifier:
-        """The classifier that a checkpoint is of; source and options as ``FlexResNet``'s.
+        """Build the classifier of a checkpoint.
+
+        Args:
+            source: as in ``FlexResNet.from_checkpoint``.
+            options: of ``FlexResNet``.
 
         Raises:
-            CheckpointError: as by ``FlexResNet.from_checkpoint``, or there is no linear layer.
+            CheckpointError: as in ``FlexResNet.from_checkpoint``, or there is no linear layer.
         """
         return build_classifier(*open_backbone(source), options)
 
@@ -52,10 +56,10 @@ class ImageClassifier(nn.Module):
 def build_classifier(
     opened: Source, backbone: Backbone, options: Mapping[str, Any]
 ) -> ImageClassifier:
-    """The classifier of a backbone that was found.
+    """Build the classifier of a backbone in a checkpoint.
 
     Raises:
-        CheckpointError: the checkpoint has no linear layer, or one of another width.
+        CheckpointError: the checkpoint has no linear layer, or one for other channels.
     """
     weight, bias = (backbone.classifier.get(f"fc.{name}") for name in ("weight", "bias"))
     if weight is None:
@@ -67,7 +71,7 @@ def build_classifier(
     weight = weight.flatten(1)  # some families write it as a 1x1 convolution
     if weight.shape[1] != net.out_channels[-1]:
         raise CheckpointError(
-            f"{opened.name}: its classifier takes {weight.shape[1]} channels, the backbone gives "
+            f"{opened.name}: its classifier expects {weight.shape[1]} channels, the backbone has "
             f"{net.out_channels[-1]}"
         )
     fc = nn.Linear(weight.shape[1], weight.shape[0], bias is not None, dtype=weight.dtype)

@@ -20,11 +20,11 @@ from .preprocessing import Preprocessing, preprocessing_of
 
 @dataclass(frozen=True)
 class Candidate:
-    """A row of the table to be.
+    """Weights to evaluate: one row of the table.
 
     Attributes:
-        architecture: its name, as torchvision or timm has it, or one of the caller's own.
-        weights: a source as of ``load_weights``.
+        architecture: a name of torchvision's or timm's, or any other.
+        weights: a source, as in ``load_weights``.
     """
 
     architecture: str
@@ -42,19 +42,19 @@ def compare(
     progress: bool = True,
     on_row: Callable[[Errors], None] = lambda row: None,
 ) -> list[Errors]:
-    """Errors of each candidate on all images of a folder.
+    """Top-1 and Top-5 errors of each candidate on all images of a folder.
 
     Args:
-        candidates: what to compare; all are opened and checked before the first is evaluated.
-        folder: of images, as of ``evaluate``.
-        preprocess: as of ``preprocessing_of``.
-        batch_size, workers, device, progress: as of ``evaluate``.
-        on_row: called with each result as soon as it is there.
+        candidates: the weights; all are opened and checked before the first is evaluated.
+        folder: of images, as in ``evaluate``.
+        preprocess: as in ``preprocessing_of``.
+        batch_size, workers, device, progress: as in ``evaluate``.
+        on_row: called with each result.
 
     Raises:
-        CheckpointError: weights that cannot be read, are of another architecture than said, or
-            have no classifier.
-        FolderError: the folder is not what the classifiers need.
+        CheckpointError: weights cannot be read, are not of the named architecture, or have no
+            classifier.
+        FolderError: the folder does not fit the classifiers.
     """
     for candidate in candidates:
         backbone = _check(candidate)
@@ -105,8 +105,8 @@ def _check(candidate: Candidate) -> Backbone:
         found = infer_options(_shapes(backbone), opened.name)
         if wanted != found:
             raise CheckpointError(
-                f"{opened.name}: is no {candidate.architecture} ({describe(wanted)}); its weights "
-                f"are those of {describe(found)}"
+                f"{opened.name}: is not a {candidate.architecture} ({describe(wanted)}); its "
+                f"weights are those of {describe(found)}"
             )
     return backbone
 
@@ -116,7 +116,7 @@ def _shapes(backbone: Backbone) -> dict[str, Any]:
 
 
 def _model(architecture: str) -> dict[str, Any] | None:
-    """Tensors, without memory, of an architecture that torchvision or timm knows."""
+    """State dict, on the meta device, of an architecture of torchvision or timm; else None."""
     import torchvision
 
     with torch.device("meta"):
@@ -130,7 +130,7 @@ def _model(architecture: str) -> dict[str, Any] | None:
 
 
 def _unseen(architecture: str) -> dict[str, Any]:
-    """What weights do not show of an architecture that timm knows."""
+    """Options of an architecture of timm that its weights do not show."""
     try:
         import timm
 

@@ -19,7 +19,7 @@ from .preprocessing import Transform
 
 
 class FolderError(DatasetError):
-    """A folder of images is not there, or is not what the classifier needs."""
+    """A folder of images does not exist, or does not fit the classifier."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Errors:
 
     Attributes:
         name: of the classifier.
-        top1: images whose first guess is wrong.
-        top5: images whose first five guesses are all wrong.
-        images: how many there were.
+        top1: share of images whose class is not the first prediction.
+        top5: share of images whose class is not among the first five predictions.
+        images: number of images.
     """
 
     name: str
@@ -51,22 +51,22 @@ def evaluate(
     device: str | torch.device = "cpu",
     progress: bool = True,
 ) -> Errors:
-    """Errors of a classifier on all images of a folder.
+    """Top-1 and Top-5 error of a classifier on all images of a folder.
 
     Args:
         name: of the classifier.
         classifier: ``(N, 3, H, W)`` to ``(N, classes)``.
-        folder: has one subfolder per class, in the order of the classes; one may be empty. A
-            folder with a ``val`` folder in it stands for that.
+        folder: has one subfolder per class, in the order of the classes; some may be empty. If it
+            contains a folder ``val``, that is used.
         transform: from an image to ``(3, H, W)``.
-        classes: how many the classifier knows.
-        batch_size: images at once.
+        classes: number of the classifier's classes.
+        batch_size: images in a batch.
         workers: processes that read images.
         device: where to compute.
         progress: whether to show progress on stderr.
 
     Raises:
-        FolderError: the folder is not there, has another number of classes, or no images; or an
+        FolderError: the folder does not exist, has another number of classes, or no images; or an
             image cannot be read.
     """
     images = open_folder(folder, transform, classes)
@@ -90,7 +90,7 @@ def open_folder(folder: Path, transform: Transform | None, classes: int) -> Imag
     """The images of a folder with one subfolder per class.
 
     Raises:
-        FolderError: it is not there, has another number of classes, or no images.
+        FolderError: it does not exist, has another number of classes, or no images.
     """
     folder = folder / "val" if (folder / "val").is_dir() else folder
     if not folder.is_dir():
@@ -101,16 +101,16 @@ def open_folder(folder: Path, transform: Transform | None, classes: int) -> Imag
         raise FolderError(f"{folder}: has no subfolders, one per class") from error
     if len(images.classes) != classes:
         raise FolderError(
-            f"{folder}: has {len(images.classes)} subfolders, the weights know {classes} "
+            f"{folder}: has {len(images.classes)} subfolders, the weights have {classes} "
             "classes; give one subfolder per class, empty ones too"
         )
     if not images:
-        raise FolderError(f"{folder}: holds no images")
+        raise FolderError(f"{folder}: contains no images")
     return images
 
 
 def error_table(rows: Iterable[Errors]) -> str:
-    """A table as the post has it.
+    """The table of errors in the form of the blog post.
 
     >>> print(error_table([Errors("ResNet-18", 30.43, 10.76, 50000)]))
     Name | Top-1 error | Top-5 error |
@@ -126,7 +126,7 @@ def _batches(loader: DataLoader) -> Iterator[tuple[Tensor, Tensor]]:
     try:
         yield from loader
     except FolderError as error:
-        # What a worker raises comes with its whole traceback as text; its last line says it.
+        # An error in a worker carries the whole traceback as text; the last line is the message.
         last = str(error).strip().splitlines()[-1]
         raise FolderError(last.rpartition("FolderError: ")[2]) from error
 
@@ -136,4 +136,4 @@ def _read(path: str) -> Any:
         with Image.open(path) as image:
             return image.convert("RGB")
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise FolderError(f"{path}: is no image, or a broken one ({error})") from error
+        raise FolderError(f"{path}: is not an image, or is damaged ({error})") from error

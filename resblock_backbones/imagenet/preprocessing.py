@@ -1,4 +1,4 @@
-"""What each family does to an image before it asks its network."""
+"""The preprocessing that each family of weights expects."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ def preprocessing_of(name: str, backbone: Backbone, chosen: Preprocessing = "aut
     """The transform from an image to ``(3, H, W)`` that weights expect.
 
     Args:
-        name: of the source. ``torchvision://`` and ``timm://`` and ``hf-hub:`` names bring their
-            own transform.
-        backbone: what was found there; its family decides for all other sources.
-        chosen: another than the family's: ``'torchvision'``: shorter side to 256 by PIL, centre
-            224, ImageNet's mean and deviation. ``'mmpretrain'``: the same with OpenCV's way of
-            resizing. ``'caffe'``: BGR from 0 to 255, minus the mean, as MSRA's ResNets.
-            ``'resnext-caffe'``: that over a deviation, as Detectron's ResNeXt.
+        name: of the source. The names ``torchvision://``, ``timm://`` and ``hf-hub:`` come with a
+            transform.
+        backbone: the backbone in the source; its family decides for all other sources.
+        chosen: ``'auto'``, or a preprocessing by name. ``'torchvision'``: shorter side resized to
+            256 by PIL, 224 x 224 centre crop, ImageNet's mean and standard deviation.
+            ``'mmpretrain'``: the same, resized as OpenCV does. ``'caffe'``: BGR from 0 to 255,
+            minus the mean, as MSRA's ResNets. ``'resnext-caffe'``: that divided by the standard
+            deviation, as Detectron's ResNeXt.
 
     Raises:
         ValueError: an unknown ``chosen``.
@@ -65,7 +66,7 @@ def _resized(image: Any) -> Any:
 
 
 def _resized_as_opencv(image: Any) -> Tensor:
-    """OpenCV's bilinear resizing reads four pixels, however small the image becomes."""
+    """Bilinear without anti-aliasing: OpenCV reads four pixels, however small the result is."""
     pixels = F.pil_to_tensor(image)
     height, width = pixels.shape[1:]
     scale = 256 / min(height, width)

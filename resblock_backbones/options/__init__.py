@@ -1,1 +1,1 @@
-"""What an option may be, and messages that name option, value and way out."""
+"""Checks of options, with messages that name the option, its value and what would work."""

@@ -1,4 +1,4 @@
-"""Checks of options: what each may be, and messages that name option, value and way out."""
+"""Checks of options, with messages that name the option, its value and what would work."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def nearest(name: str, known: Collection[str]) -> str:
 
 
 def refuse_unknown_options(init: F) -> F:
-    """Decorate an ``__init__`` so that an unknown keyword is answered with the nearest known one.
+    """Decorate an ``__init__`` so that an unknown keyword raises with the nearest known one.
 
     Raises:
-        TypeError: naming the unknown option; raised instead of Python's own message.
+        TypeError: names the unknown option; raised in place of Python's own error.
     """
     known = [name for name in inspect.signature(init).parameters if name != "self"]
     owner = init.__qualname__.split(".")[0]

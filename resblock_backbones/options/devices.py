@@ -1,4 +1,4 @@
-"""Where to compute, as it is named on a command line."""
+"""Devices, as they are named on a command line."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import torch
 
 
 def find_device(name: str | None = None) -> torch.device:
-    """The device of this name; None is a GPU where there is one, else the CPU.
+    """The device of this name; None is a GPU if one is available, else the CPU.
 
     Raises:
-        ValueError: there is no such device here.
+        ValueError: the device cannot be used on this machine.
 
     Example:
         >>> find_device("cpu")

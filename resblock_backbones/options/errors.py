@@ -1,14 +1,14 @@
-"""Mistakes that the person at the keyboard can mend.
+"""Errors in the input of a command.
 
-A command prints one of these as a single line and exits with status 2; anything else is our own
-mistake, or a library's, and keeps its traceback.
+A command prints these as a single line and exits with status 2; any other exception is a bug here
+or in a library, and is shown with its traceback.
 """
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """Something that was given is wrong; the message is one line that says what and where.
+    """Wrong input; the message is one line that says what is wrong, where, and what would work.
 
     >>> str(InputError("configs/a.py: there is no such file"))
     'configs/a.py: there is no such file'

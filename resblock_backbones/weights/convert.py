@@ -118,7 +118,7 @@ def _check_target(target: Path, family: Dialect, replace: bool) -> None:
     if target.is_dir():
         raise ValueError(f"{target}: is a folder")
     if target.exists() and not replace:
-        raise ValueError(f"{target}: is there already; give another name, or let it be replaced")
+        raise ValueError(f"{target}: already exists; give another name, or let it be replaced")
 
 
 def _write(target: Path, tensors: Mapping[str, Tensor], family: Dialect, style: str) -> None:

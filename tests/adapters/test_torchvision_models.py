@@ -217,13 +217,13 @@ def test_a_fused_backbone_gives_the_same(build):
 
 
 def test_what_does_not_fit_is_told():
-    with pytest.raises(TypeError, match="body: ResNet is no FlexResNet"):
+    with pytest.raises(TypeError, match="body: ResNet is not a FlexResNet"):
         FlexResNetFPN(resnet18())
-    with pytest.raises(TypeError, match="backbone: ResNet is no FlexResNet"):
+    with pytest.raises(TypeError, match="backbone: ResNet is not a FlexResNet"):
         fcn(resnet18(), 4)
     with pytest.raises(ValueError, match="extra_blocks: do not fit a pyramid of 256 channels"):
         FlexResNetFPN(FlexResNet(18), extra_blocks=LastLevelP6P7(2048, 256))
-    with pytest.raises(ValueError, match="aux_loss=True: needs a map before the last"):
+    with pytest.raises(ValueError, match="aux_loss=True: needs two feature maps"):
         deeplabv3(FlexResNet(18, out_indices=(3,)), 4, aux_loss=True)
     with pytest.raises(TypeError, match="num_classes"):
         fcn(FlexResNet(18, width=0.25), "4")

@@ -165,7 +165,7 @@ def test_an_interrupted_run_goes_on_with_what_is_missing(photos, capsys):
     assert run(*arguments) == 0
     kept = Path("out/a.npz").stat().st_mtime_ns
     Path("out/b.npz").unlink()
-    assert "is there already (4 of 5 files are)" in refused(capsys, *arguments)
+    assert "already exists (4 of 5 files do)" in refused(capsys, *arguments)
     assert run(*arguments, "--keep") == 0
     assert "1 written, 4 kept" in capsys.readouterr().out
     assert Path("out/a.npz").stat().st_mtime_ns == kept and Path("out/b.npz").is_file()

@@ -251,7 +251,7 @@ def test_a_folder_inside_keeps_its_names_and_what_is_there_is_not_replaced(here,
         assert Path("two/labels", name).read_bytes() == Path("out/labels", name).read_bytes()
     first = Path("out/labels/a/x.png").read_bytes()
     assert first != Path("out/labels/b/x.png").read_bytes()
-    assert "is there already" in refused(capfd, *network, "many")
+    assert "already exists" in refused(capfd, *network, "many")
     assert predict(*network, "many/*/x.png", "--out", "out", "--force") == 0
     assert Path("out/labels/a/x.png").read_bytes() == first
 

@@ -184,7 +184,7 @@ def test_wrong_arguments_are_refused_by_name(tmp_path):
     for error, message, arguments in (
         (ValueError, "to='onx': must be one of .*; did you mean 'onnx'", ("a.onnx", "onx")),
         (ValueError, "must end with .pt, .ts or .torchscript", ("a.pt2", "torchscript")),
-        (ValueError, "there.pt2: is there already", (there, "pt2")),
+        (ValueError, "there.pt2: already exists", (there, "pt2")),
     ):
         with pytest.raises(error, match=message):
             export(net, *arguments)

@@ -237,11 +237,11 @@ def test_the_tool_makes_the_post_s_table(folder, tmp_path, monkeypatch, capsys):
     [
         ({"--weights": ["none.pth"]}, "none.pth: there is no such file"),
         ({"--weights": ["r18.pth", "r18.pth"]}, "2 for 1 names of --arch"),
-        ({"--arch": ["resnet34"]}, "is no resnet34 (depth=34); its weights are those of depth=18"),
+        ({"--arch": ["resnet34"]}, "is not a resnet34 (depth=34); its weights are those of depth=18"),
         ({"--data": ["nowhere"]}, "nowhere: there is no such folder"),
         ({"--data": ["empty"]}, "empty: has no subfolders"),
         ({"--weights": ["body.pth"]}, "holds no classifier"),
-        ({"--weights": ["r18-3.pth"]}, "has 7 subfolders, the weights know 3 classes"),
+        ({"--weights": ["r18-3.pth"]}, "has 7 subfolders, the weights have 3 classes"),
         ({"--preprocess": ["caffee"]}, "did you mean 'caffe'"),
         ({"--device": ["gpu"]}, "--device gpu"),
     ],

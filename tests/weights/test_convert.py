@@ -140,7 +140,7 @@ def test_the_tool_says_what_it_did_and_a_mistake_in_one_line(tmp_path, capsys):
     before = there.read_bytes()
     for arguments, message in (
         ((tmp_path / "none.pth", tmp_path / "c.pth"), "none.pth: there is no such file"),
-        ((tmp_path / "a.pth", there), "is there already"),
+        ((tmp_path / "a.pth", there), "already exists"),
         ((tmp_path / "a.pth", tmp_path / "c.txt"), "its name must end with"),
         ((tmp_path / "a.pth", tmp_path / "c.pkl"), "timm reads no .pkl"),
     ):

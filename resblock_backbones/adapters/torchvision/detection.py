@@ -22,9 +22,9 @@ from ...resnet.network import FlexResNet
 class FlexResNetFPN(nn.Module):
     """A ``FlexResNet`` and the feature pyramid (arXiv 1612.03144) on all of its outputs.
 
-    What torchvision's ``FasterRCNN``, ``MaskRCNN``, ``KeypointRCNN``, ``RetinaNet`` and ``FCOS``
-    ask of a backbone. Tensors are named as in torchvision's detectors (``body.*``, ``fpn.*``), and
-    their state dicts load strictly.
+    A backbone for torchvision's ``FasterRCNN``, ``MaskRCNN``, ``KeypointRCNN``, ``RetinaNet`` and
+    ``FCOS``. Tensors are named as in torchvision's detectors (``body.*``, ``fpn.*``), and their
+    state dicts load strictly.
 
     What torchvision calls ``trainable_layers=n`` is ``frozen_stages=4 - n`` of the ``FlexResNet``;
     its frozen norm is ``norm_cfg='FrozenBN'``, or batch norm under ``norm_eval=True``, which lets
@@ -35,16 +35,16 @@ class FlexResNetFPN(nn.Module):
         out_channels: of every level.
         extra_blocks: the levels on top; None is one more, by pooling, as for Faster R-CNN.
             ``LastLevelP6P7(256, 256)`` is RetinaNet's, on ``out_indices=(1, 2, 3)``.
-        norm_layer: of the pyramid's convolutions, as ``nn.BatchNorm2d``; None is none.
+        norm_layer: of the pyramid's convolutions, such as ``nn.BatchNorm2d``; may be None.
 
     Attributes:
         body, fpn: the two parts.
         out_channels: of every level.
-        level_names: of the maps that come out, in their order.
+        level_names: names of the output feature maps, in their order.
 
     Raises:
-        TypeError: ``body`` is no ``FlexResNet``.
-        ValueError: ``extra_blocks`` take other channels than the pyramid's.
+        TypeError: ``body`` is not a ``FlexResNet``.
+        ValueError: ``extra_blocks`` expect another number of channels than the pyramid has.
 
     Shape:
         ``(N, C, H, W)`` to an ``OrderedDict``: ``'0'``, ``'1'``, ... for the outputs of ``body``,
@@ -70,7 +70,7 @@ class FlexResNetFPN(nn.Module):
     ) -> None:
         super().__init__()
         if not isinstance(body, FlexResNet):
-            raise TypeError(f"body: {type(body).__name__} is no FlexResNet")
+            raise TypeError(f"body: {type(body).__name__} is not a FlexResNet")
         self.out_channels = check_int("out_channels", out_channels)
         self.body = body
         self.fpn = FeaturePyramidNetwork(
@@ -92,15 +92,15 @@ class FlexResNetFPN(nn.Module):
         aspect_ratios: Sequence[float] = (0.5, 1.0, 2.0),
         sizes_per_level: int = 1,
     ) -> AnchorGenerator:
-        """Anchors for the levels that there are, twice as large on each as on the one before.
+        """Anchors for all levels, twice as large on each level as on the one before.
 
-        torchvision's own, which its detectors take when they are given none, are for five levels:
-        ``anchors(32)`` for Faster and Mask R-CNN, ``anchors(32, sizes_per_level=3)`` for RetinaNet.
-        Other images want others: the smallest should be about as large as the smallest objects.
+        The defaults of torchvision's detectors are for five levels: ``anchors(32)`` for Faster and
+        Mask R-CNN, ``anchors(32, sizes_per_level=3)`` for RetinaNet. For other images choose
+        ``smallest`` about as large as the smallest objects.
 
         Args:
-            smallest: side of the smallest, in pixels of the resized image.
-            aspect_ratios: height over width, of the anchors of every size.
+            smallest: side of the smallest anchor, in pixels of the resized image.
+            aspect_ratios: height divided by width, of the anchors of every size.
             sizes_per_level: how many sizes lie between one level and the next.
 
         Example:
@@ -118,7 +118,7 @@ class FlexResNetFPN(nn.Module):
 
 
 def _names_of_levels(fpn: FeaturePyramidNetwork, channels: Sequence[int]) -> tuple[str, ...]:
-    """What comes out of the pyramid: its extra levels are known only by asking them."""
+    """Names of the pyramid's outputs, from a dry run: extra levels do not announce theirs."""
     dry = copy.deepcopy(fpn).to("meta").eval()
     maps = OrderedDict(
         (str(level), torch.empty(1, count, 2, 2, device="meta"))

@@ -1,4 +1,4 @@
-"""A dilated FlexResNet under torchvision's heads for semantic segmentation."""
+"""A dilated FlexResNet with torchvision's heads for semantic segmentation."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from torchvision.models.segmentation.fcn import FCNHead
 from ...options.checks import check_int
 from ...resnet.network import FlexResNet
 
-#: The reach of DeepLabV3's three dilated convolutions in pixels of the image (arXiv 1706.05587,
+#: Dilations of DeepLabV3's three convolutions, in pixels of the image (arXiv 1706.05587,
 #: section 4.1: rates 6, 12, 18 at stride 16, twice that at stride 8).
 ATROUS_REACH = (96, 192, 288)
 
 
 class SegmentationModel(nn.Module):
-    """A backbone and a head, and for training a second head on the map before the last.
+    """A backbone and a head, and for training a second head on the second to last feature map.
 
-    The form of torchvision's ``DeepLabV3`` and ``FCN``: the same names of tensors, the same
-    outputs; their state dicts load strictly.
+    Names of tensors and outputs are those of torchvision's ``DeepLabV3`` and ``FCN``, whose state
+    dicts load strictly.
 
     Args:
-        backbone: gives a tuple of maps.
-        classifier: on the last of them, as ``DeepLabHead`` or ``FCNHead``.
-        aux_classifier: on the one before it; None is none.
+        backbone: returns a tuple of feature maps.
+        classifier: the head on the last feature map, such as ``DeepLabHead`` or ``FCNHead``.
+        aux_classifier: the head on the one before; may be None.
 
     Shape:
         ``(N, C, H, W)`` to an ``OrderedDict``: ``'out'``, and with an ``aux_classifier`` ``'aux'``,
@@ -80,8 +80,8 @@ def deeplabv3(
             (12, 24, 36) at 8, as in torchvision, (6, 12, 18) at 16.
 
     Raises:
-        ValueError: ``aux_loss`` with a backbone of one output.
-        TypeError: ``backbone`` is no ``FlexResNet``.
+        ValueError: ``aux_loss`` with a backbone that has one output.
+        TypeError: ``backbone`` is not a ``FlexResNet``.
 
     Example:
         >>> model = deeplabv3(FlexResNet(18, width=0.25, output_stride=16), num_classes=4)
@@ -115,10 +115,9 @@ def _aux_head(backbone: FlexResNet, num_classes: int, wanted: bool) -> nn.Module
 
 def _check(backbone: FlexResNet, num_classes: int, aux_loss: bool) -> None:
     if not isinstance(backbone, FlexResNet):
-        raise TypeError(f"backbone: {type(backbone).__name__} is no FlexResNet")
+        raise TypeError(f"backbone: {type(backbone).__name__} is not a FlexResNet")
     check_int("num_classes", num_classes)
     if aux_loss and len(backbone.out_channels) < 2:
         raise ValueError(
-            f"aux_loss=True: needs a map before the last; out_indices={backbone.out_indices} gives "
-            "one"
+            f"aux_loss=True: needs two feature maps; out_indices={backbone.out_indices} selects one"
         )

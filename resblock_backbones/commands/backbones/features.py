@@ -90,7 +90,7 @@ def run(given: argparse.Namespace) -> None:
         f"{name} {done.channels[name]} / {done.strides[name]}" for name in done.strides
     )
     print(
-        f"{given.out}: {done.written} written, {done.kept} kept; channels / stride: {maps or '-'}"
+        f"{given.out}: {done.written} written, {done.skipped} skipped; channels / stride: {maps or '-'}"
     )
 
 

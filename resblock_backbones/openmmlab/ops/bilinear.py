@@ -1,7 +1,8 @@
-"""Bilinear reading of feature maps at real-valued points, as RoIAlign defines it.
+"""Bilinear interpolation of feature maps at real-valued points, as RoIAlign defines it.
 
-A point more than one pixel outside the map reads 0; one closer than that reads the border.
-A map is a list of pixels with all their channels, so that one index reads them together.
+A point more than one pixel outside of the feature map gives 0; a closer one gives the border's
+value.  A feature map is stored as a list of pixels with all their channels, so that one index reads
+all channels.
 """
 
 from typing import NamedTuple
@@ -61,18 +62,18 @@ def weighted_sums(pixels: Tensor, rows: Tensor, weights: Tensor, starts: Tensor)
 
     Args:
         pixels: (P, C).
-        rows, weights: (K,) which pixels, and times what, of all sums one after the other.
+        rows, weights: (K,) index and factor of each pixel, of all sums one after the other.
         starts: (N,) where each sum begins in `rows`.
     """
     return F.embedding_bag(rows, pixels, starts, mode="sum", per_sample_weights=weights)
 
 
-def spread(grad: Tensor, batch: Tensor, y: Tensor, x: Tensor, shape: torch.Size) -> Tensor:
-    """Gradient of maps of `shape` (B, C, H, W) from that of points of which each has one channel.
+def map_gradient(grad: Tensor, batch: Tensor, y: Tensor, x: Tensor, shape: torch.Size) -> Tensor:
+    """Gradient of feature maps of `shape` (B, C, H, W), from that of points of one channel each.
 
     Args:
         grad, y, x: (R, C, *, *).
-        batch: which map, of a shape that broadcasts with them.
+        batch: index of the feature map, of a shape that broadcasts with them.
     """
     count, channels, height, width = shape
     rows, weights = corners(batch, y, x, height, width)

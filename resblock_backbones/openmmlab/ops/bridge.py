@@ -1,9 +1,9 @@
-"""The import hook that offers `mmcv._ext` where no compiled one exists.
+"""The import hook that provides `mmcv._ext` where no compiled one exists.
 
 MMCV loads its operators with `importlib.import_module('mmcv._ext')` and asks
-`importlib.util.find_spec` whether they are there.  Both go through `sys.meta_path`, so a finder at
-its *end* answers only after the ordinary one has found no compiled module: the compiled one wins
-without any comparison of versions or paths.
+`importlib.util.find_spec` whether they exist.  Both go through `sys.meta_path`, so a finder at its
+*end* is asked only after the ordinary ones have found no compiled module: a compiled one takes
+precedence without any comparison of versions or paths.
 """
 
 import os
@@ -20,7 +20,7 @@ SWITCH = "RESBLOCK_MMCV_OPS"
 
 
 class OperatorFinder(MetaPathFinder):
-    """Finds `mmcv._ext` and nothing else; imports nothing to do so."""
+    """Finds `mmcv._ext` and nothing else, without importing anything."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -31,10 +31,10 @@ class OperatorFinder(MetaPathFinder):
 
 
 class OperatorLoader(Loader):
-    """Fills the module from the operator table, which is first imported here."""
+    """Fills the module from the operator table, which is imported only here."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        return None  # Python's own kind of module, with its __spec__, will do.
+        return None  # the default: an ordinary module with its __spec__
 
     def exec_module(self, module: ModuleType) -> None:
         from .kernel import as_kernel
@@ -45,15 +45,15 @@ class OperatorLoader(Loader):
             setattr(module, name, as_kernel(function))
         for name, answer in INFORMATION.items():
             setattr(module, name, answer)
-        # Each file of mmcv.ops asserts at import that its functions exist, used or not.
+        # Each module of mmcv.ops asserts on import that its functions exist, used or not.
         module.__dict__["__getattr__"] = missing_operator
 
 
 def missing_operator(name: str) -> Callable[..., Any]:
-    """Stand-in for operator `name`: it exists, and says what to do when it is called.
+    """A function in place of operator `name`, which raises NotImplementedError when called.
 
     Raises:
-        AttributeError: `name` is private, so it is no operator (Python itself asks modules for
+        AttributeError: `name` is private, so it is not an operator (Python itself asks modules for
             names such as `__path__`).
     """
     if name.startswith("_"):
@@ -62,8 +62,8 @@ def missing_operator(name: str) -> Callable[..., Any]:
     def missing(*args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(
             f"MMCV's operator {name!r} is not among those that resblock_backbones runs on "
-            "torchvision's kernels. Ways out: install a compiled MMCV for this PyTorch (it is "
-            "then used by itself), or open an issue at resblock_backbones that names the operator."
+            "torchvision's kernels. Install a compiled MMCV for this PyTorch, which is then used "
+            "automatically, or open an issue at resblock_backbones that names the operator."
         )
 
     missing.__name__ = missing.__qualname__ = name
@@ -71,29 +71,29 @@ def missing_operator(name: str) -> Callable[..., Any]:
 
 
 def switched_off() -> bool:
-    """Whether the environment variable RESBLOCK_MMCV_OPS asks to leave MMCV alone."""
+    """Whether the environment variable RESBLOCK_MMCV_OPS disables the import hook."""
     return os.environ.get(SWITCH, "on").strip().lower() in {"off", "0", "false", "no"}
 
 
 def installed() -> bool:
-    """Whether the finder is in place (a compiled `mmcv._ext` is used all the same if there)."""
+    """Whether the import hook is installed (a compiled `mmcv._ext` still takes precedence)."""
     return any(isinstance(finder, OperatorFinder) for finder in sys.meta_path)
 
 
-def came_too_late() -> bool:
-    """Whether MMDetection or MMSegmentation has already looked for the operators in vain.
+def is_imported_too_late() -> bool:
+    """Whether MMDetection or MMSegmentation has already been imported without the operators.
 
-    Their modules import `mmcv.ops` once, and keep a stand-in that raises where that fails.
+    Their modules import `mmcv.ops` once; if that fails, they use placeholders that raise.
     """
     users = ("mmdet.structures.mask", "mmdet.models", "mmseg.models")
     return "mmcv.ops" not in sys.modules and any(name in sys.modules for name in users)
 
 
 def install() -> bool:
-    """Offer `mmcv._ext` to whoever imports it from now on; calling it again changes nothing.
+    """Install the import hook for `mmcv._ext`; calling it again changes nothing.
 
     Returns:
-        Whether the offer stands: False when RESBLOCK_MMCV_OPS=off.
+        Whether it is installed: False with RESBLOCK_MMCV_OPS=off.
 
     Warns:
         UserWarning: MMDetection was imported first, and found no operators.
@@ -103,7 +103,7 @@ def install() -> bool:
     """
     if switched_off():
         return False
-    if came_too_late():
+    if is_imported_too_late():
         warnings.warn(
             "mmdet or mmseg was imported before resblock_backbones and found no operators of MMCV; "
             "put `import resblock_backbones` before them",

@@ -1,7 +1,7 @@
 """Focal loss (RetinaNet, arXiv 1708.02002) with a sigmoid for each class, and with a softmax.
 
-Probabilities are kept above the smallest normal float32 number before the logarithm, so that one
-that rounds to 0 costs 87.3 and not infinity.
+Probabilities are clamped to the smallest normal float32 number before the logarithm, so that the
+loss of one that rounds to 0 is 87.3 and not infinite.
 """
 
 import torch
@@ -19,12 +19,12 @@ def sigmoid_focal_loss_forward(
 
     Args:
         input: (N, C) logits.
-        target: (N,) int64 class; any other number means that no class is there.
+        target: (N,) int64 class; any other number is the background.
         weight: (C,) factor for a sample by its class, or empty.
     """
     logits, weight = in_working_dtype(input, weight)
     is_class = one_hot(target, logits)
-    probability, complement = probability_of_truth(logits, is_class)
+    probability, complement = probability_of_target(logits, is_class)
     share = torch.where(is_class, alpha, 1 - alpha)
     loss = -share * complement**gamma * probability.clamp(min=SMALLEST).log()
     output.copy_(weighted(loss, target, weight))
@@ -33,14 +33,14 @@ def sigmoid_focal_loss_forward(
 def sigmoid_focal_loss_backward(
     input: Tensor, target: Tensor, weight: Tensor, grad_input: Tensor, gamma: float, alpha: float
 ) -> None:
-    """Fill `grad_input` (N, C) with the slope of `sigmoid_focal_loss_forward`."""
+    """Fill `grad_input` (N, C) with the gradient of `sigmoid_focal_loss_forward`."""
     logits, weight = in_working_dtype(input, weight)
     is_class = one_hot(target, logits)
-    probability, complement = probability_of_truth(logits, is_class)
+    probability, complement = probability_of_target(logits, is_class)
     share = torch.where(is_class, -alpha, 1 - alpha)
     surprise = probability * probability.clamp(min=SMALLEST).log()
-    slope = share * complement**gamma * (complement - gamma * surprise)
-    grad_input.copy_(weighted(slope, target, weight))
+    gradient = share * complement**gamma * (complement - gamma * surprise)
+    grad_input.copy_(weighted(gradient, target, weight))
 
 
 def one_hot(target: Tensor, logits: Tensor) -> Tensor:
@@ -48,10 +48,10 @@ def one_hot(target: Tensor, logits: Tensor) -> Tensor:
     return target[:, None] == torch.arange(logits.shape[1], device=logits.device)
 
 
-def probability_of_truth(logits: Tensor, is_class: Tensor) -> tuple[Tensor, Tensor]:
-    """(N, C) the probability that the sigmoid gives to what is the case, and the rest to 1.
+def probability_of_target(logits: Tensor, is_class: Tensor) -> tuple[Tensor, Tensor]:
+    """(N, C) probability that the sigmoid gives to the binary target, and one minus it.
 
-    The one is not computed from the other twice: a small probability would be rounded away.
+    Each is computed directly: as one minus the other a small probability would be rounded to 0.
     """
     yes = 1 / (1 + (-logits).exp())
     no = 1 - yes
@@ -83,20 +83,20 @@ def softmax_focal_loss_backward(
     gamma: float,
     alpha: float,
 ) -> None:
-    """Fill `grad_input` (N, C) with the slope of `softmax_focal_loss_forward` to the logits.
+    """Fill `grad_input` (N, C) with the gradient of `softmax_focal_loss_forward` to the logits.
 
     Args:
-        buff: (N,) filled with the slope to the logit of a class that has all the probability.
+        buff: (N,) filled with the gradient to the logit of a class that has all the probability.
     """
     probabilities, weight = in_working_dtype(input, weight)
     probability = probability_of_class(probabilities, target)
     rest = 1 - probability
     surprise = probability * probability.clamp(min=SMALLEST).log()
-    slope = alpha * (gamma * rest ** (gamma - 1) * surprise - rest**gamma)
-    slope = weighted(torch.where(is_labelled(target, input), slope, 0), target, weight)
-    buff.copy_(slope)
+    gradient = alpha * (gamma * rest ** (gamma - 1) * surprise - rest**gamma)
+    gradient = weighted(torch.where(is_labelled(target, input), gradient, 0), target, weight)
+    buff.copy_(gradient)
     towards_class = one_hot(target, probabilities).to(probabilities.dtype) - probabilities
-    grad_input.copy_(slope[:, None] * towards_class)
+    grad_input.copy_(gradient[:, None] * towards_class)
 
 
 def is_labelled(target: Tensor, classes: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What every operator of the table has in common: how it is called and in which precision.
+"""How the operators of the table are called, and in which precision they compute.
 
 MMCV calls its operators inside the forward or backward of a `torch.autograd.Function` and hands
 them the tensors to fill, whatever dtype those have.
@@ -13,10 +13,10 @@ from torch import Tensor
 
 
 def as_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` as compiled code would behave: no autograd inside, and no autocast.
+    """`function` with the behaviour of compiled code: without autograd and autocast.
 
-    Autocast would run the matrix products of an operator in half precision although MMCV has
-    already decided on the precision by the tensors that it passes.
+    Autocast would run the matrix products of an operator in half precision, although MMCV has
+    already chosen the precision by the dtype of its tensors.
     """
 
     @functools.wraps(function)
@@ -33,7 +33,7 @@ def working_dtype(*tensors: Tensor) -> torch.dtype:
     """float64 if any of `tensors` is, else float32.
 
     The 16-bit types are computed in float32: box coordinates above 256 do not fit in them, and
-    torchvision's kernels know bfloat16 on no device.
+    torchvision's kernels do not support bfloat16 on any device.
     """
     if any(tensor.dtype == torch.float64 for tensor in tensors):
         return torch.float64
@@ -47,7 +47,7 @@ def in_working_dtype(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 
 def hand_over(values: Tensor, filled: Tensor) -> None:
-    """`filled.copy_(values)`, but without a copy where `filled` can take the memory of `values`.
+    """`filled.copy_(values)`, without a copy if `filled` can take over the memory of `values`.
 
     The outputs of a RoI operator are large, and copying them costs a tenth of computing them.
     """

@@ -1,7 +1,7 @@
 """Operator name -> function, with the argument names and order that MMCV calls them by.
 
-To add an operator: write it in the module of its family and enter it here; what is not entered
-raises NotImplementedError when called.
+To add an operator: write it in the module of its kind and enter it here; an operator that is not
+entered raises NotImplementedError when called.
 """
 
 from collections.abc import Callable

@@ -203,5 +203,5 @@ def _refuse_what_is_there(folder: Path, given: Sequence[ImageFile], force: bool)
     for file in ours:
         if file.exists():
             raise InputError(
-                f"{file}: is there already; give another --out, or --force to replace it"
+                f"{file}: already exists; give another --out, or --force to replace it"
             )

@@ -69,8 +69,8 @@ def test_gradients_are_those_of_finite_differences(sampling_ratio):
         torch.autograd.gradcheck(pool, leaves)
 
 
-def test_between_border_and_frame_offsets_have_the_slope_that_mmcv_gives_them():
-    """What is read there does not change, but compiled MMCV goes on with the border's slope."""
+def test_between_border_and_frame_offsets_have_the_gradient_that_mmcv_gives_them():
+    """What is read there does not change, but compiled MMCV goes on with the border's gradient."""
     maps = torch.tensor([[1.0, 5.0], [2.0, 11.0]]).view(1, 1, 2, 2)
     # One point at x = -0.25, y = 0.5, in a box of 1 x 1.
     rois = torch.tensor([[0, -0.25, 0.5, 0.75, 1.5]])
@@ -83,7 +83,7 @@ def test_between_border_and_frame_offsets_have_the_slope_that_mmcv_gives_them():
     torch.testing.assert_close(offset.grad.flatten(), torch.tensor([along_x, along_y]))
 
 
-def test_a_point_beyond_the_frame_has_no_slope():
+def test_a_point_beyond_the_frame_has_no_gradient():
     rois = torch.tensor([[0, 40.0, 40, 44, 44]])
     maps = features(torch.float32).requires_grad_()
     offset = torch.zeros(1, 2, 2, 2, requires_grad=True)

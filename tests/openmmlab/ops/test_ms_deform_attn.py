@@ -73,7 +73,7 @@ def test_gradients_are_those_of_finite_differences():
     torch.autograd.gradcheck(attention, leaves)
 
 
-def test_a_point_on_the_frame_outside_a_level_has_no_slope():
+def test_a_point_on_the_frame_outside_a_level_has_no_gradient():
     """At -1 exactly compiled MMCV no longer looks."""
     values, locations, weights = tensors(batch=1, queries=1)
     frame = torch.tensor([-0.5 / 6, 0.5])  # x = -1 of the first level

@@ -1,14 +1,14 @@
-"""Overlap of axis-aligned boxes, and the suppression that keeps who suppressed whom."""
+"""Overlap of axis-aligned boxes, and the suppression that returns groups of matching boxes."""
 
 import torch
 from torch import Tensor
 
 from ..kernel import in_working_dtype, working_dtype
-from .suppression import by_falling_score, suppress
+from .suppression import by_descending_score, suppress
 
 UNION, FIRST_BOX = 0, 1
 
-# Pairs that are looked at together; their float32 numbers stay in a processor's cache.
+# Pairs that are computed together; their float32 numbers stay in the CPU's cache.
 PAIRS_AT_ONCE = 2**17
 
 
@@ -18,9 +18,9 @@ def bbox_overlaps(
     """Fill `ious` with the overlap of boxes x1, y1, x2, y2.
 
     Args:
-        bboxes1, bboxes2: (N, 4) and (M, 4); as many of both if `aligned`.
-        ious: (N, M), or (N,) for box by box if `aligned`.
-        mode: divide the common area by 0: the union, 1: the area of the box of `bboxes1`.
+        bboxes1, bboxes2: (N, 4) and (M, 4); N = M if `aligned`.
+        ious: (N, M), or (N,) if `aligned`, which pairs the boxes one by one.
+        mode: divide the intersection by 0: the union, 1: the area of the box of `bboxes1`.
         offset: a width is x2 - x1 + offset.
     """
     first, second = in_working_dtype(bboxes1, bboxes2)
@@ -46,7 +46,7 @@ def area(boxes: Tensor, offset: int) -> Tensor:
 
 
 def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
-    """Groups of boxes: a kept one, then those it suppressed, by falling score.
+    """Groups of boxes: a kept one, then those it suppressed, by descending score.
 
     Args:
         dets: (N, 5) as x1, y1, x2, y2, score.
@@ -55,7 +55,7 @@ def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
     if dets.numel() == 0:
         return []
     dets = dets.to(working_dtype(dets))
-    order = by_falling_score(dets[:, 4])
+    order = by_descending_score(dets[:, 4])
     boxes = dets[order, :4]
     count = len(boxes)
     rows = max(1, PAIRS_AT_ONCE // count)

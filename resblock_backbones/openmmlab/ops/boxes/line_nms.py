@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from ..kernel import in_working_dtype
-from .suppression import by_falling_score, suppress
+from .suppression import by_descending_score, suppress
 
-# Columns of a line that are looked at: where it starts, from 0 at the first strip of the image to
-# 1 at the last; on how many strips it lies; and, from here on, its x on every strip.
+# Columns of a line that are read: where it starts, from 0 at the first strip of the image to 1 at
+# the last; its length in strips; and, from here on, its x on every strip.
 START, LENGTH, X = 2, 4, 5
 
 # Lines that are compared with all others at once: 40 MiB for 1,000 lines of 72 strips.
@@ -23,15 +23,15 @@ def line_nms_forward(
         boxes: (N, 5 + strips) lines.
         scores: (N,).
         thresh: in the unit of x; two lines are compared on the strips that both lie on.
-        top_k: how many to keep at most.
+        top_k: maximum number of lines to keep.
 
     Returns:
-        (N,) int64 indices of the kept lines by falling score, then zeros; () int64 how many are
+        (N,) int64 indices of the kept lines by descending score, then zeros; () int64 how many are
         kept; (N,) int64 for each line the number, from 1, of the last kept line that it is or lies
         close to, 0 if there is none.
     """
     (lines,) = in_working_dtype(boxes)
-    order = by_falling_score(scores)
+    order = by_descending_score(scores)
     better, worse = are_close(lines[order], thresh).triu(diagonal=1).nonzero().unbind(1)
     groups = suppress(better, worse, len(lines))[:top_k]
 

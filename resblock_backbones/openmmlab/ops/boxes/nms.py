@@ -15,11 +15,11 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     Args:
         boxes: (N, 4) as x1, y1, x2, y2.
         scores: (N,).
-        iou_threshold: a box goes when its IoU is greater than this, not when it is equal.
+        iou_threshold: a box is suppressed if its IoU is greater than this, not if it is equal.
         offset: 1 if x2 and y2 are the last pixel inside, so that a width is x2 - x1 + 1; else 0.
 
     Returns:
-        (K,) int64 on the device of `boxes`, by falling score, equal scores in input order.
+        (K,) int64 on the device of `boxes`, by descending score, equal scores in input order.
     """
     if boxes.numel() == 0:
         return torch.empty(0, dtype=torch.long, device=boxes.device)

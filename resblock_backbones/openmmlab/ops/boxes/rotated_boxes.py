@@ -1,20 +1,21 @@
 """Overlap of rotated boxes and their suppression.
 
-The common part of two rectangles is a convex polygon, bounded by the parts of each one's edges that
-lie inside the other.  The ray from any point along these parts sweeps over its area (Green's
-theorem), so that no corner has to be found or sorted.  All pairs of boxes at once, in float64.
+The intersection of two rectangles is a convex polygon, bounded by the parts of each one's edges
+that lie inside the other.  By Green's theorem its area is the sum of what the ray from any fixed
+point sweeps along these parts, so that no corner has to be computed or sorted.  All pairs of boxes
+are computed at once, in float64.
 """
 
 import torch
 from torch import Tensor
 
 from ..kernel import working_dtype
-from .suppression import by_falling_score, keep
+from .suppression import by_descending_score, keep
 
 UNION, FIRST_BOX = 0, 1
 
-# Pairs that are looked at together, and those of them whose polygons are computed together: each
-# about 100 MiB.
+# Pairs that are compared together, and pairs whose polygons are computed together: each about
+# 100 MiB.
 PAIRS_AT_ONCE = 2**20
 POLYGONS_AT_ONCE = 2**17
 
@@ -28,9 +29,9 @@ def box_iou_rotated(
     """Fill `ious` with the overlap of boxes centre x, centre y, width, height, angle in radians.
 
     Args:
-        boxes1, boxes2: (N, 5) and (M, 5); as many of both if `aligned`.
-        ious: (N * M,) with M running fastest, or (N,) for box by box if `aligned`.
-        mode_flag: divide the common area by 0: the union, 1: the area of the box of `boxes1`.
+        boxes1, boxes2: (N, 5) and (M, 5); N = M if `aligned`.
+        ious: (N * M,) with M running fastest, or (N,) if `aligned`, which pairs the boxes.
+        mode_flag: divide the intersection by 0: the union, 1: the area of the box of `boxes1`.
     """
     count1, count2 = len(boxes1), len(boxes2)
     if aligned:
@@ -52,20 +53,20 @@ def nms_rotated(
 ) -> Tensor:
     """Indices of the boxes that no better-scored kept box overlaps too much.
 
-    Compiled MMCV drops a box from an IoU of exactly `iou_threshold` on for CPU tensors, but only
-    above it for CUDA tensors; so does this.
+    As in compiled MMCV, a box with an IoU of exactly `iou_threshold` is suppressed on the CPU and
+    kept on CUDA devices.
 
     Args:
-        dets: (N, 5), or (N, 6) with a label, which compiled MMCV does not look at either.
-        order, dets_sorted, labels, multi_label: what MMCV prepares for other devices; not used.
+        dets: (N, 5), or (N, 6) with a label, which compiled MMCV ignores too.
+        order, dets_sorted, labels, multi_label: what MMCV prepares for other devices; unused.
 
     Returns:
-        (K,) int64 by falling score.
+        (K,) int64 by descending score.
     """
     count = len(dets)
     if count == 0:
         return torch.empty(0, dtype=torch.long, device=dets.device)
-    order = by_falling_score(scores)
+    order = by_descending_score(scores)
     boxes = dets[order, :5]
     better, worse = [], []
     rows = max(1, PAIRS_AT_ONCE // count)
@@ -109,14 +110,14 @@ def overlap_of_pairs(boxes1: Tensor, boxes2: Tensor, mode: int) -> Tensor:
 
 
 def within_reach(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    """Whether the circles around two boxes meet; most pairs of an image end here."""
+    """Whether the circumscribed circles of two boxes meet; most pairs of an image do not."""
     reach = (boxes1[:, 2:4].norm(dim=1) + boxes2[:, 2:4].norm(dim=1)) / 2
     distance = (boxes1[:, :2] - boxes2[:, :2]).norm(dim=1)
     return distance <= reach * (1 + TOLERANCE)
 
 
 def common_area(boxes1: Tensor, boxes2: Tensor) -> Tensor:
-    """(P,) area of the common part of boxes (P, 5) and (P, 5), pair by pair."""
+    """(P,) area of the intersection of boxes (P, 5) and (P, 5), pair by pair."""
     turn = boxes1[:, 4] - boxes2[:, 4]
     half1, half2 = boxes1[:, None, 2:4] / 2, boxes2[:, None, 2:4] / 2
     # Seen from the second box, which then has its edges along the axes; its corners also as seen
@@ -129,8 +130,8 @@ def common_area(boxes1: Tensor, boxes2: Tensor) -> Tensor:
         + area_swept(corners2) * part_inside(rotated(corners2 - shift, -turn), half1)
     ).sum(1)
 
-    # Where edges are parallel they may lie on each other, and which one is inside is anyone's
-    # guess; but then the common part is a rectangle.
+    # Parallel edges may coincide, which leaves undefined which one is inside; but then the
+    # intersection is a rectangle.
     upright = turn.cos().abs() < TOLERANCE
     parallel = upright | (turn.sin().abs() < TOLERANCE)
     half1 = torch.where(upright[:, None, None], half1.flip(-1), half1)

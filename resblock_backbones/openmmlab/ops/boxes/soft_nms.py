@@ -26,9 +26,9 @@ def softnms(
 ) -> Tensor:
     """Take the best box, lower the scores of the others by their overlap with it, and repeat.
 
-    One step for each kept box, all others at once.  The others are kept in the order in which
-    compiled MMCV has them, which moves boxes when it takes or drops one: it decides which of two
-    equal scores comes first.
+    One step for each kept box, all others at once.  The others stay in the order of compiled MMCV,
+    which moves boxes when it takes or drops one: the order decides which of two equal scores comes
+    first.
 
     Args:
         boxes: (N, 4) as x1, y1, x2, y2.
@@ -44,7 +44,7 @@ def softnms(
     """
     corners, confidence = in_working_dtype(boxes, scores)
     areas = (corners[:, 2:] - corners[:, :2] + offset).prod(1)
-    # One column a box.  NumPy, because the steps are many and small and its calls cost less.
+    # One column a box.  In NumPy: the steps are many and small, and its calls have less overhead.
     left = torch.cat([corners.t(), areas[None], confidence[None]]).cpu().numpy()
     indices = np.arange(len(boxes))
     taken, count = 0, len(boxes)
@@ -56,7 +56,7 @@ def softnms(
         overlaps = overlaps_with(left[:, taken], rest, offset)
         taken += 1
 
-        rest[SCORE] *= lowering(overlaps, iou_threshold, sigma, method)
+        rest[SCORE] *= score_factors(overlaps, iou_threshold, sigma, method)
         dropped = rest[SCORE] < min_score
         if dropped.any():
             gaps, movers = gaps_and_movers(dropped)
@@ -72,12 +72,12 @@ def overlaps_with(box: Array, others: Array, offset: int) -> Array:
     height = np.minimum(box[Y2], others[Y2]) - np.maximum(box[Y1], others[Y1]) + offset
     common = np.maximum(width, 0) * np.maximum(height, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        # Two boxes without area: no number, and so no overlap.
+        # Two boxes without area give NaN, which counts as no overlap.
         return common / (box[AREA] + others[AREA] - common)
 
 
-def lowering(overlaps: Array, iou_threshold: float, sigma: float, method: int) -> Array:
-    """The factor for the scores of boxes with these overlaps."""
+def score_factors(overlaps: Array, iou_threshold: float, sigma: float, method: int) -> Array:
+    """(N,) the factors by which boxes with these overlaps lose score."""
     if method == GAUSSIAN:
         return np.exp(-np.nan_to_num(overlaps * overlaps) / sigma)
     lowered = 1 - overlaps if method == LINEAR else np.zeros_like(overlaps)

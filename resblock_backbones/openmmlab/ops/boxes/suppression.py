@@ -1,7 +1,7 @@
-"""The greedy rule behind every hard non-maximum suppression, once it is known who overlaps whom.
+"""The greedy selection of hard non-maximum suppression, given the pairs that overlap.
 
-The overlaps are the costly part and are computed for many pairs at once, on any device; the rule
-itself goes from box to box and reads only the pairs that overlap too much.
+The overlaps are the costly part and are computed for many pairs at once, on any device; the
+selection goes from box to box and reads only the pairs that overlap too much.
 """
 
 import numpy as np
@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 
-def by_falling_score(scores: Tensor) -> Tensor:
+def by_descending_score(scores: Tensor) -> Tensor:
     """Indices that sort `scores`, the best first; equal scores stay in input order."""
     return scores.sort(dim=0, descending=True, stable=True)[1]
 
 
 def suppress(better: Tensor, worse: Tensor, count: int) -> list[list[int]]:
-    """Groups of boxes: one that is kept, then those that it suppresses, each by falling score.
+    """Groups of boxes: one that is kept, then those that it suppresses, each by descending score.
 
     Args:
         better: (P,) positions, in score order and rising, of the first box of each pair ...

@@ -1,6 +1,6 @@
-"""CARAFE (arXiv 1905.02188): upsampling in which each new pixel is its own sum of old ones.
+"""CARAFE (arXiv 1905.02188): upsampling with predicted weights for each output pixel.
 
-A new pixel is a weighted embedding bag over the old pixels around it.
+An output pixel is a weighted embedding bag over the input pixels around it.
 """
 
 import torch
@@ -21,8 +21,8 @@ def carafe_naive_forward(
     """Fill `output` (B, C, s H, s W) from `features` (B, C, H, W), with s = `scale_factor`.
 
     Args:
-        masks: (B, group_size * kernel_size ** 2, s H, s W), the weights of the old pixels around
-            each new one, row by row; neighbouring channels share a group's.
+        masks: (B, group_size * kernel_size ** 2, s H, s W), the weights of the input pixels around
+            each output pixel, row by row; the channels of a group share them.
     """
     features, masks = in_working_dtype(features, masks)
     output.copy_(reassemble(features, masks, kernel_size, group_size, scale_factor))
@@ -64,7 +64,7 @@ def carafe_forward(
 
     Args:
         rfeatures: filled with `features`, which MMCV does not hand to the backward.
-        routput, rmasks: scratch space of compiled MMCV; not used.
+        routput, rmasks: buffers of compiled MMCV; unused.
     """
     carafe_naive_forward(features, masks, output, kernel_size, group_size, scale_factor)
     rfeatures.copy_(features)
@@ -84,7 +84,7 @@ def carafe_backward(
     group_size: int,
     scale_factor: int,
 ) -> None:
-    """As `carafe_naive_backward`; the other `r` tensors are scratch space and not used."""
+    """As `carafe_naive_backward`; the other `r` tensors are buffers and unused."""
     carafe_naive_backward(
         top_grad, rfeatures, masks, bottom_grad, mask_grad, kernel_size, group_size, scale_factor
     )
@@ -99,11 +99,11 @@ def reassemble(features: Tensor, masks: Tensor, kernel: int, groups: int, scale:
     column = (torch.arange(width * scale, device=device) // scale)[:, None] + around
     row, column = row[:, None, :, None], column[None, :, None, :]
     exists = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    # (s H, s W, k, k), the same in each map; a group of an image counts as a map of its own.
+    # (s H, s W, k, k), the same in each image; a group of an image counts as an image.
     place = torch.where(exists, row * width + column, 0).flatten(2)
     maps = torch.arange(batch * groups, device=device)[:, None, None, None]
     rows = maps * (height * width) + place
-    # The old pixels of a new one last, as in `place`.
+    # The input pixels of an output pixel last, as in `place`.
     weights = masks.view(batch * groups, kernel**2, height * scale, width * scale)
     weights = weights.permute(0, 2, 3, 1) * exists.flatten(2)
     grouped = features.view(batch * groups, channels // groups, height, width)

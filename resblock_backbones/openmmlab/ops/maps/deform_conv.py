@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from .deform_conv_kernel import Geometry, convolve, convolve_backward
 
-# Attribute of the scratch tensor that both backward operators of the plain form are given.
+# Attribute of the buffer that MMCV passes to both backward operators of the plain form.
 WEIGHT_GRADIENT = "gradient_of_deform_conv_weight"
 
 
@@ -36,7 +36,7 @@ def deform_conv_forward(
 
     Args:
         offset: (B, deformable_group * kH * kW * 2, H', W'), in pixels, y before x.
-        columns, ones, im2col_step: scratch space of compiled MMCV; not used.
+        columns, ones, im2col_step: buffers of compiled MMCV; unused.
     """
     geometry = Geometry(
         (kH, kW), (dH, dW), (padH, padW), (dilationH, dilationW), group, deformable_group
@@ -72,7 +72,7 @@ def deform_conv_backward_input(
     gradInput.add_(gradients.input)
     gradOffset.add_(gradients.offset)
     # torchvision computes all gradients at once, and MMCV asks for that of the weight right after
-    # with the same scratch tensor: leave it there rather than compute everything twice.
+    # with the same buffer: leave it there rather than compute everything twice.
     setattr(columns, WEIGHT_GRADIENT, (weakref.ref(gradOutput), gradients.weight))
 
 
@@ -133,7 +133,7 @@ def modulated_deform_conv_forward(
     """As `deform_conv_forward`, each point weighted by `mask`.
 
     Args:
-        bias: (O,), looked at if `with_bias`.
+        bias: (O,), used if `with_bias`.
         mask: (B, deformable_group * kernel_h * kernel_w, H', W').
 
     `offset` and `mask` may be larger than (H', W'): see `leading_numbers`.
@@ -202,11 +202,11 @@ def modulated_deform_conv_backward(
 def leading_numbers(values: Tensor, size: Sequence[int]) -> Tensor:
     """`values` (B, C, H, W) read as (B, C, *size): of each image as many numbers as needed.
 
-    Compiled MMCV reads offsets and masks so, without a look at their own height and width.
-    DyHead (arXiv 2106.08322) gives it those of a map of twice the size, and its weights rely on it.
+    Compiled MMCV reads offsets and masks this way, whatever their height and width are. DyHead
+    (arXiv 2106.08322) passes those of a feature map of twice the size, and its weights rely on it.
 
     Raises:
-        ValueError: there are too few numbers; compiled MMCV would read what lies behind them.
+        ValueError: there are too few numbers; compiled MMCV would read beyond their end.
     """
     if values.shape[2:] == size:
         return values

@@ -1,7 +1,7 @@
 """torchvision's kernel of deformable convolution, with MMCV's rules where the two differ.
 
-A point on or beyond the frame of pixels just outside the map reads 0; one between that frame and
-the border reads a part of the border.
+A point one pixel or more outside of the feature map gives 0; a closer one gives a part of the
+border's value.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ Pair = tuple[int, int]
 
 
 class Geometry(NamedTuple):
-    """What a deformable convolution is told beside its tensors; pairs are (height, width)."""
+    """Settings of a deformable convolution; pairs are (height, width)."""
 
     kernel: Pair
     stride: Pair
@@ -73,7 +73,7 @@ def convolve_backward(
     *,
     mask: Tensor | None = None,
 ) -> Gradients:
-    """Backward of torchvision's kernel, and MMCV's rule for points exactly on the frame."""
+    """Backward of torchvision's kernel, and MMCV's rule for points exactly one pixel outside."""
     use_mask = mask is not None
     mask = input.new_empty(len(input), 0) if mask is None else mask
     grad_output, input, weight, offset, mask = in_working_dtype(
@@ -95,8 +95,8 @@ def convolve_backward(
             use_mask,
         )
     )
-    # There the value is 0 on one side and grows on the other.  torchvision gives the slope of the
-    # inner side, MMCV none; it matters because offsets start at 0, with padding on the frame.
+    # There the value is 0 on one side and grows on the other.  torchvision returns the gradient of
+    # the inner side, MMCV 0; it matters since offsets start at 0, which puts padding on the frame.
     rows = (len(offset), geometry.deformable_groups, -1, 2, *offset.shape[2:])
     on_frame = points_on_frame(offset.view(rows), geometry)
     gradients.offset.view(rows).masked_fill_(on_frame[:, :, :, None], 0)

@@ -1,7 +1,7 @@
 """Multi-scale deformable attention (Deformable DETR, arXiv 2010.04159).
 
-A query of a head is a weighted sum of pixels: four around each of its points, on every level.  So
-all queries of all heads are one weighted embedding bag, in which a pixel of a head is an embedding.
+The output of a query and head is a weighted sum of pixels: four around each of its points, on every
+level.  All of them are computed as one weighted embedding bag, whose embeddings are the pixels.
 """
 
 import torch
@@ -28,7 +28,7 @@ def ms_deform_attn_forward(
         sampling_locations: (B, Q, heads, levels, points, 2) as x, y; 0 and 1 are the outer edges of
             a level.  A pixel outside reads 0.
         attention_weights: (B, Q, heads, levels, points).
-        im2col_step: images that compiled MMCV computes at once; not used.
+        im2col_step: images that compiled MMCV computes at once; unused.
     """
     values, locations, attention = in_working_dtype(value, sampling_locations, attention_weights)
     attended = attend(values, locations, attention, value_spatial_shapes, value_level_start_index)
@@ -72,7 +72,7 @@ def attend(
     height, width = shapes.to(value.device)[:, :, None].unbind(1)
     x = locations[..., 0] * width - 0.5
     y = locations[..., 1] * height - 0.5
-    # On the frame of pixels just outside the slope is that of the outside, as in MMCV.
+    # Exactly one pixel outside of a level the gradient is 0, as in MMCV.
     attention = attention * ((x > -1) & (x < width) & (y > -1) & (y < height))
     left, top = x.detach().floor(), y.detach().floor()
     right_part, lower_part = x - left, y - top

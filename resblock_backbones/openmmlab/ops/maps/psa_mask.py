@@ -1,7 +1,7 @@
 """Point-wise spatial attention masks (PSANet, Zhao et al., ECCV 2018).
 
-Each pixel h, w predicts a mask of weights with itself in the middle.  Laid over the map, the weight
-for pixel y, x is the mask's entry (y - h + half, x - w + half); beyond the mask it is 0.
+Each pixel h, w predicts a mask of weights that is centred on it.  The weight for pixel y, x is the
+mask's entry (y - h + half, x - w + half); outside of the mask it is 0.
 """
 
 import torch
@@ -50,7 +50,7 @@ def psamask_backward(
     half_h_mask: int,
     half_w_mask: int,
 ) -> None:
-    """Fill `grad_input` with the gradient of `psamask_forward`: the same entries, taken back."""
+    """Fill `grad_input` with the gradient of `psamask_forward`."""
     size = (h_feature, w_feature)
     laid = grad_output.reshape(num_, *size, *size)
     if psa_type == DISTRIBUTE:

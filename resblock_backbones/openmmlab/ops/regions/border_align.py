@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..bilinear import as_rows, corners, spread, weighted_sums
+from ..bilinear import as_rows, corners, map_gradient, weighted_sums
 from ..kernel import in_working_dtype
 
 
@@ -35,7 +35,7 @@ def border_align_forward(
         better = value > best
         best = torch.where(better, value, best)
         place.masked_fill_(better, k)
-        # Step by step rather than k times the step, to meet MMCV's points to the last bit.
+        # By repeated addition rather than k times the step, to match MMCV's points bit by bit.
         x, y = x + step_x, y + step_y
     for filled, values in ((output, best), (argmax_idx, place)):
         filled.copy_(values.view(batch, number, 4, channels).permute(0, 3, 1, 2))
@@ -50,7 +50,7 @@ def border_align_backward(
     x, y, step_x, step_y = (side[:, None] for side in sides(boxes, pool_size))
     shape = torch.Size((batch * 4, channels, *grad_input.shape[2:]))
     maps = side_maps(batch, grad.device)[:, None]
-    found = spread(grad, maps, y + step_y * argmax_idx, x + step_x * argmax_idx, shape)
+    found = map_gradient(grad, maps, y + step_y * argmax_idx, x + step_x * argmax_idx, shape)
     grad_input.add_(found.reshape(grad_input.shape))
 
 
@@ -71,5 +71,5 @@ def sides(boxes: Tensor, pool_size: int) -> tuple[Tensor, Tensor, Tensor, Tensor
 
 
 def side_maps(batch: int, device: torch.device) -> Tensor:
-    """(B, 1, 4) the map of each side of each image, when sides count as images."""
+    """(B, 1, 4) index of the feature map of each side of each image, if sides count as images."""
     return torch.arange(batch * 4, device=device).view(batch, 1, 4)

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..bilinear import as_maps, as_rows, corners, weighted_sums
 from ..kernel import in_working_dtype
 
-# Points that are read together: about 300 MiB of indices and weights.
+# Points that are computed together: about 300 MiB of indices and weights.
 POINTS_AT_ONCE = 2**21
 
 
@@ -68,7 +68,7 @@ def deform_roi_pool_backward(
         of_pixels, of_weights = torch.autograd.grad(sums, (pixels, weights), grad_bins)
         grad_pixels += of_pixels
         if offset.numel():
-            moved = slopes(points, of_weights.view(-1, 4), features.shape[2:])
+            moved = point_gradients(points, of_weights.view(-1, 4), features.shape[2:])
             of_bins = grad.new_zeros(len(grad_bins), 2).index_add_(0, points.bin, moved)
             of_bins *= gamma * points.extent.repeat_interleave(size[0] * size[1], 0)
             grad_offset[part] += as_maps(of_bins, len(part), *size).to(grad_offset.dtype)
@@ -95,7 +95,7 @@ def sampled(
     sampling_ratio: int,
     gamma: float,
 ) -> Iterator[tuple[Tensor, Points]]:
-    """Indices of some boxes (R, 5) and their points, until all boxes have had their turn."""
+    """Indices of boxes (R, 5) and their points, chunk by chunk."""
     start = boxes[:, 1:3] * spatial_scale - 0.5
     extent = boxes[:, 3:5] * spatial_scale - 0.5 - start
     height, width = size
@@ -129,11 +129,11 @@ def rows_and_weights(points: Points, shape: torch.Size) -> tuple[Tensor, Tensor]
     return torch.stack(found.rows, 1).flatten(), torch.stack(found.weights, 1).flatten()
 
 
-def slopes(points: Points, of_weights: Tensor, shape: torch.Size) -> Tensor:
+def point_gradients(points: Points, of_weights: Tensor, shape: torch.Size) -> Tensor:
     """(K, 2) gradient of the points' x, y from that of their weights (K, 4), on maps (H, W).
 
-    Between border and frame MMCV goes on with the slope of the outermost pixels, although what is
-    read there is constant.
+    Up to one pixel outside MMCV uses the gradient of the outermost pixels, although the value there
+    is constant.
     """
     top_left, top_right, bottom_left, bottom_right = of_weights.unbind(1)
     low, high, is_inside = [], [], torch.ones_like(points.bin, dtype=torch.bool)

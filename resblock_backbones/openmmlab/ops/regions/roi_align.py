@@ -1,4 +1,4 @@
-"""RoIAlign (Mask R-CNN, arXiv 1703.06870): average on torchvision's kernel, maximum in PyTorch."""
+"""RoIAlign (Mask R-CNN, arXiv 1703.06870): average by torchvision's kernel, maximum by PyTorch."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import torch
 import torchvision
 from torch import Tensor
 
-from ..bilinear import corners, spread
+from ..bilinear import corners, map_gradient
 from ..kernel import hand_over, in_working_dtype
 
 MAX, AVERAGE = 0, 1
@@ -29,7 +29,7 @@ def roi_align_forward(
 
     Args:
         rois: (R, 5) as image, x1, y1, x2, y2, times `spatial_scale` in pixels of `input`.
-        argmax_y, argmax_x: in max mode filled with the winning point, shape of `output`.
+        argmax_y, argmax_x: in max mode filled with the point of the maximum, shape of `output`.
         sampling_ratio: points per bin and direction; 0 takes about one per pixel.
         pool_mode: 0 maximum of the points, 1 average.
         aligned: shift by half a pixel; if not, boxes are also made at least one pixel large.
@@ -77,9 +77,11 @@ def roi_align_backward(
         )
     else:
         batch = boxes[:, 0].long()[:, None, None, None]
-        # Exactly -1 is MMCV's mark for "no winner".
+        # MMCV marks bins without a maximum with exactly -1.
         grad = grad * (argmax_y != -1)
-        grad_features = spread(grad, batch, argmax_y.to(grad), argmax_x.to(grad), grad_input.shape)
+        grad_features = map_gradient(
+            grad, batch, argmax_y.to(grad), argmax_x.to(grad), grad_input.shape
+        )
     grad_input.add_(grad_features.to(grad_input.dtype))
 
 

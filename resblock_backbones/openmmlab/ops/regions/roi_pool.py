@@ -1,8 +1,8 @@
 """RoIPool (Fast R-CNN, arXiv 1504.08083): the maximum of the pixels in each bin.
 
-MMCV's bins begin and end where the box does, not at the nearest pixels as torchvision's do, so only
-the backward is torchvision's.  The forward is an embedding bag: pixels are the embeddings, bins the
-bags.
+MMCV's bins begin and end where the box does, torchvision's at the nearest pixels, so only the
+backward uses torchvision's kernel.  The forward is an embedding bag: pixels are the embeddings,
+bins the bags.
 """
 
 import torch
@@ -83,8 +83,8 @@ def bins(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Image (R,), tops (R, h), lefts (R, w), heights (R, h), widths (R, w): the bins in pixels.
 
-    A bin reaches out to whole pixels on all sides, and ends at the border of the map.  The bins of
-    a box without extent have none either.
+    A bin is extended to whole pixels on all sides, and ends at the border of the feature map.  The
+    bins of a box without area are empty.
     """
     x1, y1 = (boxes[:, 1:3] * spatial_scale).unbind(1)
     x2, y2 = ((boxes[:, 3:5] + 1) * spatial_scale).unbind(1)
