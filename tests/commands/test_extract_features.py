@@ -167,7 +167,7 @@ def test_an_interrupted_run_goes_on_with_what_is_missing(photos, capsys):
     Path("out/b.npz").unlink()
     assert "already exists (4 of 5 files do)" in refused(capsys, *arguments)
     assert run(*arguments, "--keep") == 0
-    assert "1 written, 4 kept" in capsys.readouterr().out
+    assert "1 written, 4 skipped" in capsys.readouterr().out
     assert Path("out/a.npz").stat().st_mtime_ns == kept and Path("out/b.npz").is_file()
     assert run(*arguments, "--force") == 0
     assert Path("out/a.npz").stat().st_mtime_ns > kept

@@ -202,7 +202,7 @@ def test_errors_are_counted_right(folder, workers):
 def test_a_broken_image_is_named(folder):
     (folder / "val" / "n00000003" / "9.JPEG").write_bytes(b"no image")
     for workers in (0, 1):
-        with pytest.raises(FolderError, match=r"n00000003/9\.JPEG: is no image") as caught:
+        with pytest.raises(FolderError, match=r"n00000003/9\.JPEG: is not an image") as caught:
             evaluate(
                 "fixed",
                 Fixed(range(7)),
@@ -237,7 +237,10 @@ def test_the_tool_makes_the_post_s_table(folder, tmp_path, monkeypatch, capsys):
     [
         ({"--weights": ["none.pth"]}, "none.pth: there is no such file"),
         ({"--weights": ["r18.pth", "r18.pth"]}, "2 for 1 names of --arch"),
-        ({"--arch": ["resnet34"]}, "is not a resnet34 (depth=34); its weights are those of depth=18"),
+        (
+            {"--arch": ["resnet34"]},
+            "is not a resnet34 (depth=34); its weights are those of depth=18",
+        ),
         ({"--data": ["nowhere"]}, "nowhere: there is no such folder"),
         ({"--data": ["empty"]}, "empty: has no subfolders"),
         ({"--weights": ["body.pth"]}, "holds no classifier"),
