@@ -90,7 +90,8 @@ def run(given: argparse.Namespace) -> None:
         f"{name} {done.channels[name]} / {done.strides[name]}" for name in done.strides
     )
     print(
-        f"{given.out}: {done.written} written, {done.skipped} skipped; channels / stride: {maps or '-'}"
+        f"{given.out}: {done.written} written, {done.skipped} skipped; "
+        f"channels / stride: {maps or '-'}"
     )
 
 
