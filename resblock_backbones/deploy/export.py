@@ -19,6 +19,7 @@ from .deformable import make_exportable
 from .errors import ExportError
 from .formats import FORMATS, Facts, Run, quiet
 from .fuse import FusedBackbone, fuse
+from .opsets import LOWEST
 
 #: How far an output may be from the network's, as a part of the largest value of that map.
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
@@ -87,7 +88,8 @@ def export(
         path: the file to write: ``.onnx``, ``.pt``, ``.ts`` or ``.torchscript``, ``.pt2``.
         to: the format. ONNX needs ``resblock_backbones[export]``.
         fused: whether norms are folded into the convolutions, as :func:`fuse` does.
-        opset: of ONNX; None is the exporter's own choice.
+        opset: of ONNX, 11 or higher; None is the exporter's own choice. What an older one cannot
+            say is refused.
         replace: whether a file that is there may be replaced.
         progress: called with a few words before each step.
 
@@ -118,7 +120,7 @@ def export(
     if opset is not None:
         if to != "onnx":
             raise ValueError(f"opset={opset}: only ONNX has one, not to='{to}'")
-        check_int("opset", opset, minimum=18)
+        check_int("opset", opset, minimum=LOWEST)
     expected = copy.deepcopy(net).eval().requires_grad_(False).cpu()
     folds = check_bool("fused", fused) and backbone is net
     ready = make_exportable(fuse(expected) if folds else copy.deepcopy(expected))

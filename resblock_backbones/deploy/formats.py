@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import ExportError
+from .opsets import EXPORTERS_LOWEST, at_opset
 
 #: Takes an image, gives the maps.
 Run = Callable[[Tensor], Sequence[Tensor]]
@@ -99,14 +100,17 @@ def write_onnx(net: nn.Module, example: Tensor, facts: Facts, opset: int | None)
         dynamo=True,
         input_names=[facts.input],
         output_names=list(facts.outputs),
-        opset_version=opset,
+        opset_version=opset and max(opset, EXPORTERS_LOWEST),
         verbose=False,
     )
     _name_axes(program.model)
     program.model.metadata_props.update(
         {name: _plain(value) for name, value in asdict(facts).items()}
     )
-    return program.model_proto.SerializeToString()
+    model = program.model_proto
+    if opset is not None and opset < EXPORTERS_LOWEST:
+        model = at_opset(model, opset)
+    return model.SerializeToString()
 
 
 def read_onnx(data: bytes) -> Run:

@@ -14,6 +14,7 @@ from ..layers.folding.fold import Terms, fold
 from ..layers.folding.foldable import is_foldable, is_plain_conv, is_plain_sequence
 from ..layers.folding.one_conv import PACKED
 from ..layers.folding.packed_weight import PackedWeight
+from ..resnet.memory_format import weights_to_channels_last
 from ..resnet.network import FlexResNet
 from ..resnet.residual_unit import ResidualUnit
 
@@ -95,7 +96,7 @@ def fuse(net: nn.Module, dtype: torch.dtype | None = None) -> FusedBackbone:
             setattr(module, PACKED, PackedWeight())
     if dtype is not None:
         net = net.to(dtype)
-    return FusedBackbone(net.to(memory_format=torch.channels_last))
+    return FusedBackbone(weights_to_channels_last(net))
 
 
 def fuse_backbone(model: Model, dtype: torch.dtype | None = None) -> Model:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from ..layers.folding.foldable import is_eager_batch
 from ..layers.folding.one_pass import is_cpu_type
 
 ChannelsLast = bool | Literal["auto"]
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def to_channels_last(x: Tensor) -> Tensor:
@@ -23,6 +24,23 @@ def to_channels_last(x: Tensor) -> Tensor:
     if x.shape[1] == 1:  # lies both ways, and then counts as channels first
         return torch.empty_like(x, memory_format=torch.channels_last).copy_(x)
     return x.contiguous(memory_format=torch.channels_last)
+
+
+def weights_to_channels_last(net: Model) -> Model:
+    """Let the weights of ``net`` lie with channels last, those of torch's own layers; returns it.
+
+    A layer with a ``forward`` of its own may read its weight in the order of its axes: MMCV's
+    ``ConvWS`` and ``ConvAWS`` do, and fail on any other.
+
+    Example:
+        >>> conv = weights_to_channels_last(nn.Conv2d(3, 8, 3))
+        >>> conv.weight.is_contiguous(memory_format=torch.channels_last)
+        True
+    """
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d) and type(module).forward is nn.Conv2d.forward:
+            module.weight.data = to_channels_last(module.weight.data)
+    return net
 
 
 def pays_off(x: Tensor, net: nn.Module) -> bool:

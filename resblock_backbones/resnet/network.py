@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
 from ..layers import AntiAlias, run_layers
@@ -23,7 +22,7 @@ from ..options.checks import (
 from .checkpoints import checkpoints
 from .feature_info import resnet_info
 from .initial_values import init_network, reset_parameters
-from .memory_format import ChannelsLast, pays_off, to_channels_last
+from .memory_format import ChannelsLast, pays_off, to_channels_last, weights_to_channels_last
 from .resolve import (
     STEM_STRIDE,
     drop_paths,
@@ -250,7 +249,7 @@ class FlexResNet(nn.Module):
         reset_parameters(self, self.zero_init_residual)
         self.channels_last = check_choice("channels_last", channels_last, [True, False, "auto"])
         if self.channels_last is True:
-            self.to(memory_format=torch.channels_last)
+            weights_to_channels_last(self)
         self.train()
 
     @classmethod

@@ -38,6 +38,12 @@ NETS = {
         "spatial_separable": True,
         "stage_blocks": (2, 1, 1, 1),
     },
+    "standardised weights": {
+        "depth": 18,
+        "conv_cfg": "ConvWS",
+        "norm_cfg": {"type": "GN", "num_groups": 4},
+        "stage_blocks": (1, 1, 1, 1),
+    },
     "deformable": {"depth": 50, "dcn": DCN, "stage_with_dcn": (False, True), "num_stages": 2},
 }
 
@@ -45,7 +51,7 @@ NETS = {
 def network(name="basic, attention, blur", **more):
     torch.manual_seed(0)
     options = {"width": 0.125, **NETS[name], **more}
-    if "dcn" in options:
+    if "dcn" in options or "conv_cfg" in options:
         pytest.importorskip("mmcv")
     if options.get("num_stages") == 2:
         options |= {"out_indices": (0, 1), "stage_blocks": (1, 2)}
@@ -92,6 +98,32 @@ def test_the_file_s_outputs_are_the_network_s(name, to, tmp_path):
         for shape in ((1, 3, 97, 161), (3, 3, 70, 51)):
             image = torch.randn(shape)
             assert_same(run(image), net(image))
+
+
+@needs_onnx
+@pytest.mark.parametrize(
+    ("name", "opset"), [("bottleneck, dilated, deep stem", 11), ("attention", 16)]
+)
+def test_older_versions_of_onnx_are_written(name, opset, tmp_path):
+    import onnx
+
+    options = {"attention": "SE", "stage_blocks": (1, 1, 1, 1)}
+    net = network(anti_alias=False, **options) if name == "attention" else network(name)
+    file = tmp_path / "net.onnx"
+    export(net, file, to="onnx", opset=opset)
+    model = onnx.load(file)
+    onnx.checker.check_model(model, full_check=True)
+    assert [one.version for one in model.opset_import] == [opset]
+    image = torch.randn(2, 3, 70, 99)
+    with torch.no_grad():
+        assert_same(opened(file)(image), net.eval()(image))
+
+
+@needs_onnx
+def test_an_operator_that_an_older_onnx_has_not_is_named(tmp_path):
+    with pytest.raises(ExportError, match="opset=16: DeformConv, which .* came later"):
+        export(network("deformable"), tmp_path / "net.onnx", to="onnx", opset=16)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("to", FORMATS)

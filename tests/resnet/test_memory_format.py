@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from resblock_backbones import FlexResNet
+from resblock_backbones import FlexResNet, fuse
 
 LAST = torch.channels_last
 
@@ -98,3 +98,15 @@ def test_what_is_not_faster_stays_as_it_is():
 def test_a_wrong_value_is_refused_by_name():
     with pytest.raises(ValueError, match="channels_last='yes'"):
         network(channels_last="yes")
+
+
+@pytest.mark.parametrize("conv_cfg", ["ConvWS", "ConvAWS"])
+def test_convolutions_that_standardise_their_weights_stay_as_they_read_them(conv_cfg):
+    pytest.importorskip("mmcv")
+    options = {"conv_cfg": conv_cfg, "norm_cfg": {"type": "GN", "num_groups": 4}}
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = network(**options).eval()(x)
+        for net in (network(channels_last=True, **options).eval(), fuse(network(**options))):
+            for ours, theirs in zip(net(x), expected, strict=True):
+                torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 
 def as_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -52,7 +53,23 @@ def hand_over(values: Tensor, filled: Tensor) -> None:
     The outputs of a RoI operator are large, and copying them costs a tenth of computing them.
     """
     alike = filled.dtype == values.dtype and filled.shape == values.shape
-    if alike and values.is_contiguous() and not filled._is_view():
+    if alike and values.is_contiguous() and not filled._is_view() and not is_written_down():
         filled.data = values
     else:
         filled.copy_(values)
+
+
+def is_written_down() -> bool:
+    """Whether a tracer, an exporter or a compiler records what is computed.
+
+    They record operators alone: of a tensor that is given other memory they would see the old one.
+
+    >>> is_written_down()
+    False
+    """
+    return (
+        torch.compiler.is_compiling()
+        or torch.jit.is_tracing()
+        or is_in_torch_dispatch_mode()
+        or torch._C._are_functorch_transforms_active()
+    )
