@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import traceback
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from mmengine.registry import (
 from mmengine.runner import Runner
 
 from ...options.errors import ConfigError, InputError
-from .scopes import import_scope
+from .scopes import import_scope, scope_of
 
 #: Keys that every MMEngine config may have at the top, though few write them all.
 TOP_LEVEL_KEYS = frozenset(inspect.signature(Runner).parameters) | {
@@ -91,15 +91,30 @@ no such folder as no_configs
         raise
     except Exception as error:  # a config is a program: anything can go wrong in it
         raise ConfigError(_broken_config(file, error)) from error
-    import_scope(cfg.get("default_scope"))
-    for key in options or {}:
-        _refuse_slips(cfg, key)
+    try:
+        _build_lazy(cfg._cfg_dict)
+    except ImportError as error:
+        raise ConfigError(f"{file}: {_one_line(error)}") from error
+    import_scope(scope_of(cfg))
+    leaves = dict(_leaves(options or {}))
+    for key in leaves:
+        _refuse_slips(cfg, key, leaves)
     try:
         cfg.merge_from_dict(dict(options or {}))
     except Exception as error:
         keys = " ".join(f"{key}={value}" for key, value in (options or {}).items())
         raise ConfigError(f"--cfg-options {keys}: {_one_line(error)}") from error
     return cfg
+
+
+def _build_lazy(part: Any) -> None:
+    """Import the classes that a config of the new style names, which MMEngine puts off."""
+    if isinstance(part, Mapping):
+        for inner in part.values():
+            _build_lazy(inner)
+    elif isinstance(part, list | tuple):
+        for inner in part:
+            _build_lazy(inner)
 
 
 def nearest(name: str, names: Collection[str], cutoff: float) -> str:
@@ -138,7 +153,17 @@ def _broken_config(file: Path, error: BaseException) -> str:
     return f"{where}: {type(error).__name__}: {_one_line(error)}"
 
 
-def _refuse_slips(cfg: Config, key: str) -> None:
+def _leaves(options: Mapping[str, Any], parent: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted key -> value, also of what is given inside a dict: `backbone=dict(depth=34)`."""
+    for key, value in options.items():
+        place = f"{parent}{key}"
+        if isinstance(value, Mapping) and not value.get("_delete_"):
+            yield from _leaves(value, f"{place}.")
+        else:
+            yield place, value
+
+
+def _refuse_slips(cfg: Config, key: str, given: Mapping[str, Any]) -> None:
     """Refuse an option whose key does not exist but looks like one that does."""
     node: Any = cfg._cfg_dict
     names = key.split(".")
@@ -152,27 +177,36 @@ def _refuse_slips(cfg: Config, key: str) -> None:
         elif name in node:
             node = node[name]
         else:
-            _refuse_slip(cfg, key, node, names[:place], name)
+            parents = ".".join(names[:place])
+            kind = given.get(f"{parents}.type", node.get("type"))
+            _refuse_slip(cfg, key, node, parents, name, kind)
             return
 
 
 def _refuse_slip(
-    cfg: Config, key: str, node: Mapping[str, Any], parents: list[str], name: str
+    cfg: Config, key: str, node: Mapping[str, Any], parents: str, name: str, kind: Any
 ) -> None:
-    scope = cfg.get("default_scope")
+    scope = scope_of(cfg)
     known, closed = set(TOP_LEVEL_KEYS), False
     if parents:
-        known, closed = _parameters(_class_behind(node.get("type"), scope, REGISTRIES))
+        known, closed = _parameters(_class_behind(kind, scope, REGISTRIES))
         # What builds hooks, schedulers and optimizers takes some keys for itself.
-        closed = closed and _class_behind(node.get("type"), scope, [MODELS]) is not None
+        closed = closed and _class_behind(kind, scope, [MODELS]) is not None
+        if parents.rpartition(".")[2].endswith("norm_cfg"):
+            known.add("requires_grad")  # MMCV's builder of norms takes it for itself
     if name in known:
         return
     # A class that takes no other keyword settles it; else only a near miss is refused.
     near = nearest(name, {*map(str, node), *known} - HIDDEN, cutoff=0.6 if closed else 0.8)
     if near or closed:
-        owner = ".".join(parents) or "the config"
-        kind = f" ({node['type']})" if isinstance(node.get("type"), str) else ""
-        raise ConfigError(f"--cfg-options {key}: {owner}{kind} has no {name!r}{near}")
+        told = f" ({_name(kind)})" if kind is not None else ""
+        raise ConfigError(
+            f"--cfg-options {key}: {parents or 'the config'}{told} has no {name!r}{near}"
+        )
+
+
+def _name(kind: Any) -> str:
+    return kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
 
 
 def _class_behind(kind: Any, scope: str | None, registries: Sequence[Registry]) -> type | None:

@@ -1,4 +1,4 @@
-"""MMDetection and MMSegmentation imported before a config is checked."""
+"""Which package a config is for, and that package imported before the config is checked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,27 @@ import contextlib
 import importlib
 import io
 import warnings
+from collections.abc import Mapping
+from typing import Any
+
+
+def scope_of(cfg: Mapping[str, Any]) -> str | None:
+    """The package in which the names of a config are looked up.
+
+    Configs of the new style have ``default_scope = None`` and classes where others have names: the
+    package is then the one that the model's class is of.
+
+    >>> scope_of({"default_scope": None, "model": {"type": "mmdet.models.RetinaNet"}})
+    'mmdet'
+    >>> scope_of({"model": {"type": "RetinaNet"}}) is None
+    True
+    """
+    if cfg.get("default_scope"):
+        return str(cfg["default_scope"])
+    kind = (cfg.get("model") or {}).get("type")
+    module = kind if isinstance(kind, str) else getattr(kind, "__module__", "")
+    package, dot, _ = module.partition(".")
+    return package if dot else None
 
 
 def import_scope(scope: str | None) -> None:

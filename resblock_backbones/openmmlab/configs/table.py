@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import json
 import logging
@@ -21,6 +22,7 @@ from ...files.shipped_configs import config_files
 from ...options.errors import ConfigError
 from ...resnet.network import FlexResNet
 from .read import read_config
+from .scopes import scope_of
 
 #: What was measured, beside the configs: a list of `Run`s.
 MEASURED = "measured.json"
@@ -189,14 +191,17 @@ def _image_size(cfg: Config, file: Path) -> tuple[int, int]:
 
 def _measure_backbone(cfg: Config, size: tuple[int, int]) -> tuple[FlexResNet, int]:
     """The backbone, and the FLOPs that it takes for one image."""
-    options = cfg.model.backbone.to_dict() | {"init_cfg": None}
+    options = dict(cfg.model.backbone) | {"init_cfg": None}
     kind = options.pop("type")
-    if kind != "FlexResNet":
-        raise ConfigError(f"{cfg.filename}: model.backbone is a {kind}, and no FlexResNet")
+    # A name, a class, or a class's dotted name.
+    built = MODELS.get(kind) if isinstance(kind, str) else kind
+    if not (inspect.isclass(built) and issubclass(built, FlexResNet)):
+        name = kind if isinstance(kind, str) else getattr(kind, "__name__", kind)
+        raise ConfigError(f"{cfg.filename}: model.backbone is a {name}, and no FlexResNet")
     # Deformable convolutions have no form that computes shapes alone.
     device = "cpu" if options.get("dcn") else "meta"
     with torch.device(device), torch.no_grad():
-        backbone = FlexResNet(**options).eval()
+        backbone = built(**options).eval()
         formulas = {torch.ops.torchvision.deform_conv2d: _deform_conv_flops}
         with FlopCounterMode(display=False, custom_mapping=formulas) as counter:
             backbone(torch.zeros(1, 3, *size))
@@ -213,7 +218,7 @@ def _deform_conv_flops(
 
 
 def _model_parameters(cfg: Config) -> int | None:
-    scope = cfg.get("default_scope")
+    scope = scope_of(cfg)
     if scope not in COUNTED:
         return None
     with DefaultScope.overwrite_default_scope(scope), torch.device("meta"):

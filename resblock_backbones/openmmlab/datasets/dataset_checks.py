@@ -16,6 +16,7 @@ from mmengine.registry import DATASETS
 
 from ...data.errors import DatasetError
 from ...data.images.facts import refuse_faults
+from ..configs.scopes import scope_of
 from .class_counts import check_num_classes
 from .coco_checks import CocoContents, check_classes, read_coco
 from .segmentation_checks import check_segmentation
@@ -130,7 +131,7 @@ def _is_remote(dataset: Mapping[str, Any]) -> bool:
 def _dataset_class(cfg: Config, dataset: Mapping[str, Any]) -> type | None:
     kind = dataset.get("type")
     if isinstance(kind, str):
-        with DATASETS.switch_scope_and_registry(cfg.get("default_scope")) as registry:
+        with DATASETS.switch_scope_and_registry(scope_of(cfg)) as registry:
             kind = registry.get(kind)
     return kind if inspect.isclass(kind) else None
 

@@ -15,6 +15,7 @@ from ...weights import load_weights
 from ...weights.choose import RANDOM, ChosenNetwork
 from ...weights.pixels import IMAGENET, Pixels
 from ..configs.read import read_config
+from ..configs.scopes import scope_of
 from .channels import flexible_backbones
 from .model_weights import load_model_weights
 
@@ -48,7 +49,7 @@ def network_of_config(
     chosen = {**backbone, **(options or {})}
     with (
         torch.random.fork_rng(devices=[]),
-        MODELS.switch_scope_and_registry(cfg.get("default_scope")) as registry,
+        MODELS.switch_scope_and_registry(scope_of(cfg)) as registry,
     ):
         torch.manual_seed(0)
         try:

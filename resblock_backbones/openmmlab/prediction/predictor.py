@@ -18,6 +18,7 @@ from ...data.errors import ImageError
 from ...data.images.reading import Loader
 from ...data.images.whole import fault_of
 from ...options.errors import ConfigError, InputError
+from ..configs.scopes import scope_of
 from ..datasets.images import LoadWholeImageFromFile
 from ..models.channels import link_channels
 from ..models.model_weights import load_model_weights
@@ -67,7 +68,7 @@ class Predictor:
     ) -> None:
         if "model" not in cfg:
             raise ConfigError(f"{cfg.filename}: has no model")
-        init_default_scope(cfg.get("default_scope", "mmengine"))
+        init_default_scope(scope_of(cfg) or "mmengine")
         self.notes = link_channels(cfg.model)
         self.dataset = dataset_of(cfg)
         steps = list(_steps_without_truth(cfg, self.dataset))
@@ -186,7 +187,8 @@ def _kind(step: Mapping[str, Any]) -> str:
 
 def _told_classes(meta: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
     """Names and colours: of the checkpoint, else of the config, else of the data set's class."""
-    of_class = DATASETS.get(dataset["type"]) if isinstance(dataset.get("type"), str) else None
+    kind = dataset.get("type")
+    of_class = DATASETS.get(kind) if isinstance(kind, str) else kind
     own = getattr(of_class, "METAINFO", {})
     told: dict[str, Any] = {}
     for source in (own, dataset.get("metainfo") or {}, meta.get("dataset_meta") or {}):

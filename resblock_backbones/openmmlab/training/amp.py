@@ -54,7 +54,7 @@ def use_mixed_precision(optim_wrapper: ConfigDict, *, wanted: bool, cuda: bool) 
     ['optim_wrapper.type: OptimWrapper -> CpuAmpOptimWrapper (bfloat16 autocast on the CPU)']
     """
     kind = optim_wrapper.get("type", "OptimWrapper")
-    kind = kind if isinstance(kind, str) else kind.__name__
+    kind = kind.split(".")[-1] if isinstance(kind, str) else kind.__name__
     if wanted and kind not in ("OptimWrapper", "AmpOptimWrapper", "CpuAmpOptimWrapper"):
         raise ConfigError(
             f"--amp works with optim_wrapper.type='OptimWrapper', and the config has {kind!r}"

@@ -23,6 +23,7 @@ from ...files.whole import remove_parts
 from ...options.errors import ConfigError
 from ...weights import CheckpointError
 from ..configs.read import read_config
+from ..configs.scopes import scope_of
 from ..datasets.dataset_checks import check_datasets
 from ..models.channels import link_channels, stride_warnings
 from .amp import use_mixed_precision
@@ -137,9 +138,9 @@ def _draw_images(cfg: Config, show: bool, show_dir: str | None, wait_time: float
     if hook is None:
         raise ConfigError("--show, --show-dir: the config has no default_hooks.visualization")
     hook.update(draw=True, show=show, wait_time=wait_time)
-    if cfg.get("default_scope") == "mmseg":
+    if scope_of(cfg) == "mmseg":
         hook.interval = 1  # it would draw every 50th image only, in tests too
-    if show_dir and cfg.get("default_scope") == "mmdet":
+    if show_dir and scope_of(cfg) == "mmdet":
         hook.test_out_dir = show_dir  # inside <work dir>/<time>/, as in MMDetection
     elif show_dir:
         cfg.visualizer.save_dir = show_dir
