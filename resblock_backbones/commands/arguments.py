@@ -38,9 +38,10 @@ def add_config_options(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--cfg-options",
         nargs="+",
+        action="extend",
         metavar="KEY=VALUE",
         help="change the config, e.g. model.backbone.depth=34 or optim_wrapper.optimizer.lr=0.01; "
-        'lists as key="[a,b]" or key=a,b',
+        'lists as key="[a,b]" or key=a,b, dicts as key="dict(type=\'GN\', num_groups=8)"',
     )
 
 

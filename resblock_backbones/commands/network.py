@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 from collections.abc import Sequence
-from typing import Any
 
 from ..files.shipped_configs import find_config
 from ..options.errors import InputError
+from ..options.typed_values import parse_pairs
 from ..weights.choose import ChosenNetwork, flexible_network
 
 
@@ -42,7 +41,7 @@ def choose_network(
         >>> chosen.network.out_channels, chosen.origin
         ((128,), 'no weights were given: they are random')
     """
-    given = parse_options(options)
+    given = parse_pairs("--options", options)
     if config is None:
         if cfg_options:
             raise InputError("--cfg-options: change a config, and none was given; give CONFIG")
@@ -67,21 +66,3 @@ def choose_network(
         cfg_options=typed.parse_options(cfg_options),
         any_backbone=any_backbone,
     )
-
-
-def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
-    """``['width=0.5', 'style=caffe']`` as a dict; what is no Python literal is a string.
-
-    >>> parse_options(["width=0.5", "style=caffe", "norm_cfg={'type': 'GN', 'num_groups': 8}"])
-    {'width': 0.5, 'style': 'caffe', 'norm_cfg': {'type': 'GN', 'num_groups': 8}}
-    """
-    options = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise InputError(f"--options {pair}: write it as name=value")
-        try:
-            options[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            options[name] = value
-    return options

@@ -124,7 +124,12 @@ def test_it_predicts_with_the_names_of_its_classes(trained, config, tmp_path):
 @pytest.mark.parametrize("any_backbone", [True, False], ids=["features", "export"])
 def test_its_backbone_is_built_with_its_weights(trained, config, any_backbone):
     chosen = network_of_config(config, "run/epoch_1.pth", any_backbone=any_backbone)
-    assert isinstance(chosen.net, FlexResNet) and chosen.net.out_channels == (16, 32, 64, 128)
+    assert isinstance(chosen.network, FlexResNet) and chosen.network.out_channels == (
+        16,
+        32,
+        64,
+        128,
+    )
     assert "120 of 120 tensors matched" in chosen.origin
 
 

@@ -25,7 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--depth", type=int, help="of the network, in place of a config")
     parser.add_argument("--weights", help="a file, or a name as torchvision://resnet50")
     parser.add_argument(
-        "--options", nargs="+", default=[], metavar="NAME=VALUE", help="of the network: width=0.5"
+        "--options",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of the network: width=0.5",
     )
     parser.add_argument("--to", required=True, choices=list(FORMATS), help="the format")
     parser.add_argument("--out", type=Path, help="the file [backbone.onnx, .pt or .pt2]")

@@ -44,7 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights", help="a file, a URL, torchvision://..., timm://... [random ones]"
     )
     network.add_argument(
-        "--options", nargs="+", default=[], metavar="NAME=VALUE", help="e.g. output_stride=8"
+        "--options",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=VALUE",
+        help="e.g. output_stride=8",
     )
     parser.add_argument(
         "--size", type=int, metavar="N", help="resize the shorter side to N [leave as it is]"
