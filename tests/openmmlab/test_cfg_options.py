@@ -1,11 +1,13 @@
 """`--cfg-options`: what is typed arrives in the config, and a misspelt key never does."""
 
+import argparse
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("mmdet")
 
+from resblock_backbones.commands.arguments import add_config_options  # noqa: E402
 from resblock_backbones.openmmlab.configs.cfg_options import parse_options  # noqa: E402
 from resblock_backbones.openmmlab.configs.read import read_config  # noqa: E402
 from resblock_backbones.options.errors import ConfigError  # noqa: E402
@@ -54,3 +56,16 @@ def test_the_keys_that_a_new_type_takes_are_accepted():
         ["model.neck.norm_cfg.type=BN", "model.neck.norm_cfg.requires_grad=True"]
     )
     assert read_config(CONFIG, options).model.neck.norm_cfg.requires_grad is True
+
+
+def test_two_of_them_in_one_call_are_joined_and_both_are_checked():
+    parser = argparse.ArgumentParser()
+    add_config_options(parser)
+    line = ["--cfg-options", "model.backbone.depth=34", "a=1", "--cfg-options", "b=dict(c=2)"]
+    given = parser.parse_args(line).cfg_options
+    assert parse_options(given) == {"model.backbone.depth": 34, "a": 1, "b": {"c": 2}}
+    for pair in ("model.backbone.depth=34", "model.backbone.dpeth=34"):
+        other = "model.backbone.width=0.25" if "dpeth" in pair else "model.backbone.dpeth=34"
+        line = ["--cfg-options", pair, "--cfg-options", other]
+        with pytest.raises(ConfigError, match="did you mean 'depth'"):
+            read_config(CONFIG, parse_options(parser.parse_args(line).cfg_options))
