@@ -110,7 +110,7 @@ def test_a_config_with_a_checkpoint_begins_as_it_says(export):
         (["flex.py", "--options", "dpeth=34"], "flex.py: model.backbone: .* did you mean 'depth'"),
         (["begin.py"], "begin.py: model.backbone: init_cfg: 'Pretrained' has no key 'chekpoint'"),
         (["--depth", 20], "depth=20: must be one of 18, 34, 50, 101, 152"),
-        (["--depth", 18, "--options", "width"], "--options width: write it as name=value"),
+        (["--depth", 18, "--options", "width"], "--options width: write it as key=value"),
         (["--weights", "no.pth"], "no.pth: there is no such file"),
         (["--depth", 18, "--out", "a.onnx"], "a.onnx: the name of a file for pt2 must end with"),
     ],
