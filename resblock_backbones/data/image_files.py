@@ -86,14 +86,14 @@ def batches_by_size(
     ]
 
 
-def tell_broken(broken: dict[Path, str], total: int) -> None:
+def raise_unreadable(broken: dict[Path, str], total: int) -> None:
     """Say in one line which images could not be read, when all others are done.
 
     Raises:
         ImageError: there are such images.
 
     Example:
-        >>> tell_broken({Path("a.jpg"): "a.jpg: the file is no image"}, total=3)
+        >>> raise_unreadable({Path("a.jpg"): "a.jpg: the file is no image"}, total=3)
         Traceback (most recent call last):
             ...
         resblock_backbones.data.errors.ImageError: 1 of 3 images could not be read: \

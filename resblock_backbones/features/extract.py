@@ -18,7 +18,7 @@ from ..data.errors import ImageError
 from ..data.image_files import (
     ImageFile,
     batches_by_size,
-    tell_broken,
+    raise_unreadable,
 )
 from ..data.images.reading import read_image
 from ..options.checks import check_choice, check_int
@@ -123,7 +123,7 @@ def extract_features(
                     draw_features(features, seen, targets[image].with_suffix(".png"))
                 written += 1
                 bar.step()
-    tell_broken(broken, len(images))
+    raise_unreadable(broken, len(images))
     return Extraction(written, len(images) - written, extractor.strides, extractor.channels)
 
 

@@ -29,8 +29,8 @@ from pycocotools import mask as coco_mask  # noqa: E402
 from pycocotools.coco import COCO  # noqa: E402
 
 from resblock_backbones.openmmlab.models.model_weights import compare_weights  # noqa: E402
-from resblock_backbones.openmmlab.prediction.drawings import draw_found  # noqa: E402
-from resblock_backbones.openmmlab.prediction.predictor import Found  # noqa: E402
+from resblock_backbones.openmmlab.prediction.drawings import draw_prediction  # noqa: E402
+from resblock_backbones.openmmlab.prediction.predictor import Prediction  # noqa: E402
 from resblock_backbones.openmmlab.prediction.videos import Video, VideoWriter  # noqa: E402
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -182,15 +182,15 @@ def test_objects_and_masks_are_mmdetections(here, linked):
         wanted = answer.pred_instances
         wanted = wanted[wanted.scores >= 0.3]
         [image] = [one for one in truth.imgs.values() if one["file_name"] == file.name]
-        found = written.loadAnns(written.getAnnIds(imgIds=[image["id"]]))
-        assert len(found) == len(wanted) > 0
-        boxes = np.array([one["bbox"] for one in found])
+        predictions = written.loadAnns(written.getAnnIds(imgIds=[image["id"]]))
+        assert len(predictions) == len(wanted) > 0
+        boxes = np.array([one["bbox"] for one in predictions])
         boxes[:, 2:] += boxes[:, :2]
         np.testing.assert_allclose(boxes, wanted.bboxes.numpy(), atol=1e-3)
-        np.testing.assert_allclose([one["score"] for one in found], wanted.scores, atol=1e-5)
-        labels = [CLASSES.index(written.cats[one["category_id"]]["name"]) for one in found]
+        np.testing.assert_allclose([one["score"] for one in predictions], wanted.scores, atol=1e-5)
+        labels = [CLASSES.index(written.cats[one["category_id"]]["name"]) for one in predictions]
         assert labels == wanted.labels.tolist()
-        for one, mask in zip(found, wanted.masks, strict=True):
+        for one, mask in zip(predictions, wanted.masks, strict=True):
             decoded = coco_mask.decode(one["segmentation"]).astype(bool)
             assert decoded.shape == (160, 160) and one["area"] == decoded.sum()
             assert (decoded != np.asarray(mask)).mean() < 1e-3
@@ -233,9 +233,9 @@ def test_the_frames_of_a_video_are_predicted_one_by_one(here, linked):
         frames.append(frame)
     for image, answer in zip(images, asked("mmdet", linked, "mask.pth", frames), strict=True):
         scores = answer.pred_instances.scores
-        found = written.loadAnns(written.getAnnIds(imgIds=[image["id"]]))
+        predictions = written.loadAnns(written.getAnnIds(imgIds=[image["id"]]))
         np.testing.assert_allclose(
-            [one["score"] for one in found], scores[scores >= 0.3], atol=1e-5
+            [one["score"] for one in predictions], scores[scores >= 0.3], atol=1e-5
         )
 
 
@@ -324,9 +324,9 @@ def test_a_detector_that_finds_nothing_writes_an_empty_list(here):
 def test_drawn_masks_tint_their_own_pixels_alone():
     mask = np.zeros((1, 400, 400), bool)
     mask[0, 100:200, 50:300] = True
-    found = Found(np.array([[50, 100, 300, 200.0]]), np.array([0]), np.array([0.9]), mask)
+    prediction = Prediction(np.array([[50, 100, 300, 200.0]]), np.array([0]), np.array([0.9]), mask)
     grey = Image.new("RGB", (400, 400), (100, 100, 100))
-    drawn = np.asarray(draw_found(grey, found, str, lambda label: (200, 0, 0), legend=0))
+    drawn = np.asarray(draw_prediction(grey, prediction, str, lambda label: (200, 0, 0), legend=0))
     assert drawn[150, 150].tolist() == [145, 55, 55]  # 0.55 of the image, 0.45 of the colour
     assert (drawn[220:] == 100).all() and (drawn[:, 320:] == 100).all()
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from resblock_backbones.data.coco import run_lengths
-from resblock_backbones.openmmlab.training.drawable import truth_of
+from resblock_backbones.openmmlab.training.drawable import ground_truth_of
 from resblock_backbones.openmmlab.training.drawings import LabelMap, Objects, draw_comparison
 from resblock_backbones.openmmlab.training.plots import plot_training
 from resblock_backbones.openmmlab.training.report import format_table, read_history, result_rows
@@ -104,7 +104,7 @@ def test_the_masks_of_the_truth_are_read_in_all_of_coco_s_forms(segmentation):
         {"bbox": [0, 0, 8, 8], "bbox_label": 0, "ignore_flag": 1},
     ]
     result = {"pred_instances": {"masks": None}}
-    truth = truth_of({"instances": instances, "height": 8, "width": 8}, result)
+    truth = ground_truth_of({"instances": instances, "height": 8, "width": 8}, result)
     assert truth.labels.tolist() == [1] and truth.boxes.tolist() == [[2, 1, 6, 4]]
     expected = np.zeros((8, 8), bool)
     expected[1:4, 2:6] = True

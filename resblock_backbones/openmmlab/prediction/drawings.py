@@ -1,4 +1,4 @@
-"""What a model sees, drawn over the image: boxes, masks, label maps with a legend."""
+"""Predictions drawn over the image: boxes, masks, label maps with a legend."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .predictor import Colour, Found
+from .predictor import Colour, Prediction
 
-#: Smaller images are drawn larger, or nobody could read what stands at the boxes.
+#: Smaller images are enlarged, so that the text at the boxes can be read.
 SMALLEST_SIDE = 384
 PAPER, INK = (255, 255, 255), (40, 40, 40)
 MASK_OPACITY, MAP_OPACITY = 0.45, 0.55
@@ -18,53 +18,56 @@ NameOf = Callable[[int], str]
 ColourOf = Callable[[int], Colour]
 
 
-def draw_found(
-    image: Image.Image, found: Found, name_of: NameOf, colour_of: ColourOf, *, legend: int
+def draw_prediction(
+    image: Image.Image, prediction: Prediction, name_of: NameOf, colour_of: ColourOf, *, legend: int
 ) -> Image.Image:
-    """A copy of an image with what is seen in it.
+    """A copy of an image with the prediction drawn over it.
 
     Args:
         image: RGB.
-        found: in it.
-        name_of, colour_of: of a label.
+        prediction: for this image.
+        name_of, colour_of: functions of a label.
         legend: width of the legend beside a label map, in pixels; see :func:`legend_width`.
     """
     scale = -(-SMALLEST_SIDE // max(image.size))
     size = (image.width * scale, image.height * scale)
     large = image.resize(size, Image.Resampling.LANCZOS) if scale > 1 else image.copy()
-    if found.label_map is not None:
-        return _with_label_map(large, found.label_map, name_of, colour_of, legend)
-    return _with_objects(large, found, scale, name_of, colour_of)
+    if prediction.label_map is not None:
+        return _with_label_map(large, prediction.label_map, name_of, colour_of, legend)
+    return _with_objects(large, prediction, scale, name_of, colour_of)
 
 
 def legend_width(names: list[str]) -> int:
-    """How wide a legend has to be for these classes, whichever are seen."""
+    """Width that a legend of these classes needs, in pixels."""
     font = ImageFont.load_default(size=14)
     return 40 + max((int(font.getlength(f"{name} 100.0 %")) for name in names), default=80)
 
 
 def _with_objects(
-    image: Image.Image, found: Found, scale: int, name_of: NameOf, colour_of: ColourOf
+    image: Image.Image, prediction: Prediction, scale: int, name_of: NameOf, colour_of: ColourOf
 ) -> Image.Image:
-    assert found.boxes is not None and found.labels is not None and found.scores is not None
-    # The surest are drawn last, over the others.
-    order = np.argsort(found.scores)
-    if found.masks is not None:
+    boxes, labels, scores = prediction.boxes, prediction.labels, prediction.scores
+    assert boxes is not None and labels is not None and scores is not None
+    # The highest scores are drawn last, over the others.
+    order = np.argsort(scores)
+    if prediction.masks is not None:
         pixels = np.asarray(image, np.float32).copy()
         for index in order:
             _blend_mask(
-                pixels, _enlarged(found.masks[index], scale), colour_of(int(found.labels[index]))
+                pixels,
+                _enlarged(prediction.masks[index], scale),
+                colour_of(int(labels[index])),
             )
         image = Image.fromarray(np.rint(pixels).astype(np.uint8))
     draw = ImageDraw.Draw(image)
     line = max(2, round(min(image.size) / 300))
     font = ImageFont.load_default(size=max(12, round(min(image.size) / 45)))
     for index in order:
-        label = int(found.labels[index])
-        x1, y1, x2, y2 = (float(value) * scale for value in found.boxes[index])
+        label = int(labels[index])
+        x1, y1, x2, y2 = (float(value) * scale for value in boxes[index])
         colour = colour_of(label)
         draw.rectangle((min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)), None, colour, line)
-        text = f"{name_of(label)} {found.scores[index]:.2f}"
+        text = f"{name_of(label)} {scores[index]:.2f}"
         left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
         width, height = right - left + 6, bottom - top + 6
         x = max(0.0, min(x1, image.width - width))
@@ -75,7 +78,7 @@ def _with_objects(
 
 
 def _blend_mask(pixels: np.ndarray, mask: np.ndarray, colour: Colour) -> None:
-    """Tint a mask's pixels, in place, and paint its border whole."""
+    """Blend a mask's pixels with its colour, in place, and draw its border opaque."""
     tint = np.array(colour, np.float32)
     pixels[mask] = (1 - MASK_OPACITY) * pixels[mask] + MASK_OPACITY * tint
     inside = mask.copy()

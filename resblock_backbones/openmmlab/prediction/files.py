@@ -14,22 +14,22 @@ from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 
 from ...data.annotations.json_files import read_json
 from ...files.whole import write_whole
-from .predictor import Found
+from .predictor import Prediction
 
 
 class CocoPredictions:
     """Predictions in COCO's format: `images`, `categories`, and `annotations` with a `score`.
 
-    Category ids are those of the config's annotation file where it is there, COCO's own for its
-    classes, and else the label + 1. Images that are in the annotation file keep their ids, so
-    that pycocotools' `loadRes(predictions["annotations"])` compares them with it.
+    Category ids are those of the config's annotation file if it exists, else COCO's for COCO's
+    classes, else the label + 1. Images that are in the annotation file keep their ids, so that
+    pycocotools' `loadRes(predictions["annotations"])` can evaluate them.
 
     Args:
         classes: names by label.
         dataset: of the config, with `ann_file`, `data_root` and `data_prefix`.
 
     Raises:
-        DatasetError: the annotation file is there and is no JSON.
+        DatasetError: the annotation file exists and is not JSON.
     """
 
     def __init__(self, classes: Sequence[str], dataset: Mapping[str, Any]) -> None:
@@ -46,34 +46,35 @@ class CocoPredictions:
             ids = {name: label + 1 for label, name in enumerate(classes)}
         self.categories = [{"id": ids[name], "name": name} for name in classes]
 
-    def add(self, file: Path, size: tuple[int, int], found: Found, **more: Any) -> None:
-        """Add what was found in an image.
+    def add(self, file: Path, size: tuple[int, int], prediction: Prediction, **more: Any) -> None:
+        """Add the prediction for an image.
 
         Args:
-            file: of the image, or the video.
-            size: width and height of the image.
-            found: in it.
-            more: to be told of the image.
+            file: the image, or the video.
+            size: width and height of the image, in pixels.
+            prediction: for this image.
+            more: further entries of the image, such as `frame_id`.
         """
         image_id = None if more else self._ids.get(file.resolve())
         if image_id is None:
             image_id, self._next = self._next, self._next + 1
         image = {"id": image_id, "file_name": str(file), "width": size[0], "height": size[1]}
         self.images.append(image | more)
-        assert found.boxes is not None and found.labels is not None and found.scores is not None
-        for index, (x1, y1, x2, y2) in enumerate(found.boxes.tolist()):
+        boxes, labels, scores = prediction.boxes, prediction.labels, prediction.scores
+        assert boxes is not None and labels is not None and scores is not None
+        for index, (x1, y1, x2, y2) in enumerate(boxes.tolist()):
             one = {
                 "id": len(self.annotations) + 1,
                 "image_id": image_id,
-                "category_id": self._category(int(found.labels[index])),
+                "category_id": self._category(int(labels[index])),
                 "bbox": [x1, y1, x2 - x1, y2 - y1],
                 "area": (x2 - x1) * (y2 - y1),
-                "score": float(found.scores[index]),
+                "score": float(scores[index]),
                 "iscrowd": 0,
             }
-            if found.masks is not None:
-                one["segmentation"] = run_lengths(found.masks[index])
-                one["area"] = int(found.masks[index].sum())
+            if prediction.masks is not None:
+                one["segmentation"] = run_lengths(prediction.masks[index])
+                one["area"] = int(prediction.masks[index].sum())
             self.annotations.append(one)
 
     def write(self, file: Path) -> None:
@@ -102,13 +103,13 @@ def run_lengths(mask: np.ndarray) -> dict[str, Any]:
 
 
 def write_label_map(label_map: np.ndarray, file: Path) -> None:
-    """Write the number of each pixel's class as a grey PNG, of 8 bits where they suffice."""
+    """Write the class index of each pixel as a grey PNG, with 8 bits if they suffice, else 16."""
     kind = np.uint8 if label_map.max(initial=0) < 256 else np.uint16
     write_png(Image.fromarray(label_map.astype(kind)), file)
 
 
 def write_png(image: Image.Image, file: Path) -> None:
-    """Write a whole PNG."""
+    """Write a PNG."""
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     write_whole(file, buffer.getvalue())

@@ -1,4 +1,4 @@
-"""A trained model of a config, asked about images that belong to no data set."""
+"""The trained model of a config, applied to images outside of a data set."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a model sees in an image.
+class Prediction:
+    """The prediction for an image.
 
     Attributes:
-        boxes: `(N, 4)`, x1 y1 x2 y2 in pixels of the image; None of a segmentation model.
-        labels: `(N,)`, numbers of classes.
+        boxes: `(N, 4)`, x1 y1 x2 y2 in pixels of the image; None with a segmentation model.
+        labels: `(N,)`, class indices.
         scores: `(N,)`.
         masks: `(N, H, W)`, bool; None without masks.
-        label_map: `(H, W)`, the class of each pixel; None of a detector.
+        label_map: `(H, W)`, the class index of each pixel; None with a detector.
     """
 
     boxes: np.ndarray | None = None
@@ -49,18 +49,19 @@ class Predictor:
     """The model of a config with the weights of a checkpoint.
 
     Args:
-        cfg: the config; its channels are made to follow the backbone.
+        cfg: the config; channels of neck and heads are set to follow the backbone.
         checkpoint: with all the model's weights.
         device: where to compute.
-        score_threshold: objects below it are left out.
+        score_threshold: objects with a lower score are left out.
 
     Attributes:
-        classes: names by label, of the checkpoint or else the config; empty where neither tells.
-        palette: a colour for each.
-        notes: lines for the reader.
+        classes: names by label, from the checkpoint, else from the config; empty if neither has
+            any.
+        palette: the colour of each class.
+        notes: lines to print.
 
     Raises:
-        InputError: config or checkpoint are wrong, or do not belong together.
+        InputError: the config or the checkpoint is wrong, or they do not fit each other.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Predictor:
         init_default_scope(scope_of(cfg) or "mmengine")
         self.notes = link_channels(cfg.model)
         self.dataset = dataset_of(cfg)
-        steps = list(_steps_without_truth(cfg, self.dataset))
+        steps = list(_steps_without_annotations(cfg, self.dataset))
         self._load = LoadWholeImageFromFile(**_loading(steps))
         self._of_pixels = Compose(steps[1:])
         try:
@@ -81,9 +82,9 @@ class Predictor:
         meta = load_model_weights(model, checkpoint)
         self.model = revert_sync_batchnorm(model).to(device).eval()
         self.score_threshold = score_threshold
-        told = _told_classes(meta, self.dataset)
-        self.classes: tuple[str, ...] = tuple(told.get("classes") or ())
-        self.palette = _palette(told.get("palette"), len(self.classes))
+        chosen = _classes_and_palette(meta, self.dataset)
+        self.classes: tuple[str, ...] = tuple(chosen.get("classes") or ())
+        self.palette = _palette(chosen.get("palette"), len(self.classes))
 
     def name_of(self, label: int) -> str:
         """The name of a class."""
@@ -102,53 +103,55 @@ class Predictor:
         """An image file as the config loads it, `(H, W)` or `(H, W, C)`.
 
         Raises:
-            ImageError: it is broken, or of a kind that the loader does not know.
+            ImageError: it is damaged, or of a format that the loader does not know.
         """
         results = self._load.transform({"img_path": str(file)})
         if results is None:  # ignore_empty
             raise ImageError(f"{file}: {fault_of(file)}")
         return results["img"]
 
-    def ask(self, images: Sequence[np.ndarray], files: Sequence[Path | None]) -> list[Found]:
-        """What is seen in images that :meth:`read` gave, all of one size."""
+    def predict(
+        self, images: Sequence[np.ndarray], files: Sequence[Path | None]
+    ) -> list[Prediction]:
+        """Predict images of :meth:`read` that have the same size."""
         data = []
         for image, file in zip(images, files, strict=True):
             size = image.shape[:2]
             info = {"img": image, "img_shape": size, "ori_shape": size, "img_id": 0}
             data.append(info | {"img_path": None if file is None else str(file)})
-        return self._ask(data)
+        return self._forward(data)
 
-    def ask_frames(self, frames: Sequence[np.ndarray]) -> list[Found]:
-        """What is seen in frames of a video `(H, W, 3)`, BGR."""
-        return self.ask([self._load.of_frame(one) for one in frames], [None] * len(frames))
+    def predict_frames(self, frames: Sequence[np.ndarray]) -> list[Prediction]:
+        """Predict frames of a video, `(H, W, 3)`, BGR."""
+        return self.predict([self._load.of_frame(one) for one in frames], [None] * len(frames))
 
-    def _ask(self, data: list[dict[str, Any]]) -> list[Found]:
+    def _forward(self, data: list[dict[str, Any]]) -> list[Prediction]:
         inputs = [self._of_pixels(one) for one in data]
         with torch.inference_mode():
             return [self._read(result) for result in self.model.test_step(pseudo_collate(inputs))]
 
-    def _read(self, result: Any) -> Found:
+    def _read(self, result: Any) -> Prediction:
         if hasattr(result, "pred_sem_seg"):
-            return Found(label_map=result.pred_sem_seg.data[0].cpu().numpy())
+            return Prediction(label_map=result.pred_sem_seg.data[0].cpu().numpy())
         if not hasattr(result, "pred_instances") or not hasattr(result.pred_instances, "bboxes"):
             kinds = [name for name in result.keys() if name.startswith("pred")]  # noqa: SIM118
             raise InputError(
-                f"the model gives {', '.join(kinds) or 'nothing'}; predict.py knows boxes, masks "
+                f"the model returns {', '.join(kinds) or 'nothing'}; predict supports boxes, masks "
                 "and label maps"
             )
-        found = result.pred_instances
-        found = found[found.scores >= self.score_threshold]
-        masks = found.get("masks")
-        return Found(
-            boxes=found.bboxes.float().cpu().numpy(),
-            labels=found.labels.cpu().numpy(),
-            scores=found.scores.float().cpu().numpy(),
+        instances = result.pred_instances
+        instances = instances[instances.scores >= self.score_threshold]
+        masks = instances.get("masks")
+        return Prediction(
+            boxes=instances.bboxes.float().cpu().numpy(),
+            labels=instances.labels.cpu().numpy(),
+            scores=instances.scores.float().cpu().numpy(),
             masks=None if masks is None else np.asarray(torch.as_tensor(masks).cpu(), bool),
         )
 
 
 def dataset_of(cfg: Config) -> Mapping[str, Any]:
-    """The data set that a config tests on, without what is wrapped around it."""
+    """The data set that a config tests on, without wrappers such as `RepeatDataset`."""
     for name in ("test_dataloader", "val_dataloader"):
         dataset = (cfg.get(name) or {}).get("dataset")
         while isinstance(dataset, Mapping):
@@ -159,7 +162,9 @@ def dataset_of(cfg: Config) -> Mapping[str, Any]:
     return {}
 
 
-def _steps_without_truth(cfg: Config, dataset: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def _steps_without_annotations(
+    cfg: Config, dataset: Mapping[str, Any]
+) -> Iterator[Mapping[str, Any]]:
     pipeline = dataset.get("pipeline") or cfg.get("test_pipeline")
     if not pipeline:
         raise ConfigError(f"{cfg.filename}: has no test_dataloader with a pipeline")
@@ -167,15 +172,15 @@ def _steps_without_truth(cfg: Config, dataset: Mapping[str, Any]) -> Iterator[Ma
         kind = _kind(step)
         if number == 0 and kind not in ("LoadImageFromFile", "LoadWholeImageFromFile"):
             raise ConfigError(
-                f"{cfg.filename}: its test pipeline begins with {kind}; predict.py reads image "
-                "files (LoadImageFromFile)"
+                f"{cfg.filename}: its test pipeline begins with {kind}; predict reads image files "
+                "and needs LoadImageFromFile there"
             )
         if number == 0 or not kind.startswith("Load"):
             yield step
 
 
 def _loading(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """How the config reads an image, but from this machine's disk."""
+    """Options of the config's image loader, without those of remote storage."""
     left_out = ("type", "backend_args", "file_client_args")
     return {name: value for name, value in steps[0].items() if name not in left_out}
 
@@ -185,24 +190,24 @@ def _kind(step: Mapping[str, Any]) -> str:
     return kind.split(".")[-1] if isinstance(kind, str) else getattr(kind, "__name__", "")
 
 
-def _told_classes(meta: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """Names and colours: of the checkpoint, else of the config, else of the data set's class."""
+def _classes_and_palette(meta: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """`classes` and `palette` of the checkpoint, else the config, else the data set's class."""
     kind = dataset.get("type")
     of_class = DATASETS.get(kind) if isinstance(kind, str) else kind
     own = getattr(of_class, "METAINFO", {})
-    told: dict[str, Any] = {}
+    chosen: dict[str, Any] = {}
     for source in (own, dataset.get("metainfo") or {}, meta.get("dataset_meta") or {}):
         lower = {str(name).lower(): value for name, value in source.items()}
-        told.update({name: lower[name] for name in ("classes", "palette") if lower.get(name)})
-    if told.get("palette") == own.get("palette") and told.get("classes") != own.get("classes"):
-        told.pop("palette", None)  # MMDetection's data sets keep it when the classes are others
-    return told
+        chosen.update({name: lower[name] for name in ("classes", "palette") if lower.get(name)})
+    if chosen.get("palette") == own.get("palette") and chosen.get("classes") != own.get("classes"):
+        chosen.pop("palette", None)  # MMDetection's data sets keep it with other classes
+    return chosen
 
 
 def _palette(given: Any, classes: int) -> list[Colour]:
     if isinstance(given, list | tuple) and len(given) >= max(classes, 1):
         return [(int(red), int(green), int(blue)) for red, green, blue in given]
-    # Neighbours in number are far apart in hue: each step is a golden angle.
+    # Steps of the golden angle, so that classes with similar indices have different hues.
     turns = np.arange(max(classes, 1))[:, None] * 0.381966 + np.array([0.0, 2 / 3, 1 / 3])
     levels = np.rint(140 + 100 * np.cos(2 * np.pi * turns)).astype(int)
     return [(int(red), int(green), int(blue)) for red, green, blue in levels]

@@ -1,4 +1,4 @@
-"""Video files: frames in, drawn frames out."""
+"""Reading and writing video files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 from ...data.errors import ImageError
 
 SUFFIXES = frozenset([".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"])
-#: Where the file does not tell.
+#: Used if the file does not say.
 FRAMES_PER_SECOND = 25.0
-#: What OpenCV can write on most machines, the best first.
+#: Codecs that OpenCV can write on most machines, the best first.
 WRITERS = ((".mp4", "mp4v"), (".avi", "MJPG"))
 
 
@@ -23,15 +23,15 @@ class Video:
     """The frames of a video file, each `(H, W, 3)`, BGR, uint8.
 
     Attributes:
-        frames: how many the file says that it has; 0 where it does not say.
+        frames: number of frames according to the file; 0 if it does not say.
         rate: frames per second.
 
     Raises:
-        ImageError: the file is no video that OpenCV can read.
+        ImageError: the file is not a video that OpenCV can read.
     """
 
     def __init__(self, file: Path) -> None:
-        # Else FFmpeg writes its own opinion of a broken file between our lines.
+        # Otherwise FFmpeg prints messages of its own about damaged files.
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         cv2.setLogLevel(0)
         self.file = file
@@ -54,14 +54,14 @@ class Video:
 
 
 class VideoWriter:
-    """Writes frames to a video that is there whole or not at all.
+    """Writes frames to a video file that gets its name only when it is complete.
 
     Args:
-        file: without its suffix, which is that of the first codec that works here.
+        file: without suffix; the first codec that works on this machine determines it.
         rate: frames per second.
 
     Attributes:
-        file: with its suffix; known after the first frame.
+        file: with suffix; known after the first frame.
     """
 
     def __init__(self, file: Path, rate: float) -> None:
@@ -74,7 +74,7 @@ class VideoWriter:
 
     def write(self, frame: np.ndarray) -> None:
         """Append a frame `(H, W, 3)`, RGB."""
-        # Codecs want even sizes, and OpenCV would cut a row or column off without a word.
+        # Codecs need even sizes, and OpenCV would silently cut off a row or column.
         height, width = frame.shape[:2]
         frame = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         if self._writer is None:
@@ -100,4 +100,4 @@ class VideoWriter:
             if self._writer.isOpened():
                 self.file = target
                 return
-        raise ImageError(f"{self.file}: OpenCV has no codec here to write a video with")
+        raise ImageError(f"{self.file}: OpenCV has no codec to write a video on this machine")

@@ -1,4 +1,4 @@
-"""Mixed precision where MMEngine has none: on the CPU.
+"""Mixed precision on the CPU, which MMEngine does not have.
 
 MMEngine's `AmpOptimWrapper` refuses to run without an accelerator. On a CPU mixed precision is
 autocast to bfloat16, and since bfloat16 has the exponent range of float32, no gradient scaler.
@@ -40,14 +40,14 @@ def use_mixed_precision(optim_wrapper: ConfigDict, *, wanted: bool, cuda: bool) 
 
     Args:
         optim_wrapper: the config's `optim_wrapper`.
-        wanted: `--amp` was given. A config may also ask for it by itself.
-        cuda: there is an accelerator.
+        wanted: whether `--amp` was given. A config may also ask for it.
+        cuda: whether an accelerator is available.
 
     Returns:
         One line per change, for the log.
 
     Raises:
-        ConfigError: `--amp` with a wrapper that is neither plain nor mixed precision already.
+        ConfigError: `--amp` with a wrapper other than `OptimWrapper` and `AmpOptimWrapper`.
 
     >>> cfg = ConfigDict(type="OptimWrapper")
     >>> use_mixed_precision(cfg, wanted=True, cuda=False)
@@ -57,7 +57,7 @@ def use_mixed_precision(optim_wrapper: ConfigDict, *, wanted: bool, cuda: bool) 
     kind = kind.split(".")[-1] if isinstance(kind, str) else kind.__name__
     if wanted and kind not in ("OptimWrapper", "AmpOptimWrapper", "CpuAmpOptimWrapper"):
         raise ConfigError(
-            f"--amp works with optim_wrapper.type='OptimWrapper', and the config has {kind!r}"
+            f"--amp works with optim_wrapper.type='OptimWrapper', but the config has {kind!r}"
         )
     if not wanted and kind != "AmpOptimWrapper":
         return []

@@ -1,4 +1,4 @@
-"""What MMDetection and MMSegmentation tell of an image, made ready to be drawn."""
+"""Ground truth and predictions of MMDetection and MMSegmentation, converted for drawing."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ import numpy as np
 from .drawings import LabelMap, Objects
 
 
-def truth_of(info: Mapping[str, Any], result: Any) -> Objects | LabelMap | None:
+def ground_truth_of(info: Mapping[str, Any], result: Any) -> Objects | LabelMap | None:
     """The ground truth of an image.
 
     Args:
-        info: what the data set tells of it (``get_data_info``).
-        result: its data sample, as the model gave it back.
+        info: the data set's annotations of it (``get_data_info``).
+        result: its data sample, as returned by the model.
 
     Returns:
-        None where there is nothing to draw.
+        None if there is nothing to draw.
     """
     if "gt_sem_seg" in result:
         return LabelMap(result.gt_sem_seg.data[0].cpu().numpy())
     if "instances" not in info:
         return None
-    seen = [one for one in info["instances"] if not one.get("ignore_flag")]
-    boxes = np.array([one["bbox"] for one in seen], dtype=float).reshape(-1, 4)
-    labels = np.array([one["bbox_label"] for one in seen], dtype=int)
+    annotated = [one for one in info["instances"] if not one.get("ignore_flag")]
+    boxes = np.array([one["bbox"] for one in annotated], dtype=float).reshape(-1, 4)
+    labels = np.array([one["bbox_label"] for one in annotated], dtype=int)
     masks = None
-    if "masks" in result.get("pred_instances", ()) and all("mask" in one for one in seen):
+    if "masks" in result.get("pred_instances", ()) and all("mask" in one for one in annotated):
         size = (info["height"], info["width"])
-        masks = np.array([_mask(one["mask"], *size) for one in seen]).reshape(-1, *size)
+        masks = np.array([_mask(one["mask"], *size) for one in annotated]).reshape(-1, *size)
     return Objects(boxes, labels, masks=masks)
 
 
 def prediction_of(result: Any, score_threshold: float) -> Objects | LabelMap | None:
-    """What was found in an image.
+    """The prediction for an image.
 
     Args:
-        result: its data sample, as the model gave it back.
+        result: its data sample, as returned by the model.
         score_threshold: objects with a lower score are left out.
 
     Returns:
-        None where there is nothing to draw.
+        None if there is nothing to draw.
     """
     if "pred_sem_seg" in result:
         return LabelMap(result.pred_sem_seg.data[0].cpu().numpy())

@@ -1,4 +1,4 @@
-"""Images of what a model found beside the truth: boxes, masks or label maps."""
+"""Images of predictions beside the ground truth: boxes, masks or label maps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...files.whole import write_whole
 
 MARGIN, HEADER, SWATCH = 8, 22, 14
 BACKGROUND, INK = (255, 255, 255), (40, 40, 40)
-#: How much of a mask's colour covers the image.
+#: Opacity of a mask's colour.
 MASK_COVER = 0.45
 
 Palette = Sequence[Sequence[int]]
@@ -26,9 +26,9 @@ class Objects:
 
     Attributes:
         boxes: ``(N, 4)``, x1 y1 x2 y2 in pixels of the image.
-        labels: ``(N,)``, numbers of classes.
+        labels: ``(N,)``, class indices.
         scores: ``(N,)``, or None for the ground truth.
-        masks: ``(N, H, W)``, true where the object is seen, or None where there are only boxes.
+        masks: ``(N, H, W)``, true where the object is visible, or None if there are only boxes.
     """
 
     boxes: np.ndarray
@@ -42,7 +42,7 @@ class LabelMap:
     """The class of each pixel of an image.
 
     Attributes:
-        labels: ``(H, W)``, numbers of classes; a number that no class has is drawn white.
+        labels: ``(H, W)``, class indices; pixels of other numbers are drawn white.
     """
 
     labels: np.ndarray
@@ -50,7 +50,7 @@ class LabelMap:
 
 def draw_comparison(
     images: Sequence[Image.Image],
-    truths: Sequence[Objects | LabelMap],
+    ground_truths: Sequence[Objects | LabelMap],
     predictions: Sequence[Objects | LabelMap],
     classes: Sequence[str],
     palette: Palette,
@@ -59,28 +59,28 @@ def draw_comparison(
     columns: int = 2,
     side: int = 256,
 ) -> None:
-    """Write one image of them all: the ground truth on the left, the prediction on the right.
+    """Write one image of all pairs: the ground truth on the left, the prediction on the right.
 
-    Objects are drawn into the image with their names; label maps stand beside it, with a legend
-    of the classes that are in them.
+    Objects are drawn into the image with their names. Label maps are drawn beside it, with a legend
+    of their classes.
 
     Args:
-        images, truths, predictions: one of each per group.
+        images, ground_truths, predictions: one of each per image.
         classes, palette: names and colours (RGB, 0 to 255), by label.
         file: PNG to write.
-        columns: groups in a row.
-        side: the longer side of an image as drawn, in pixels.
+        columns: images in a row.
+        side: the longer side of a drawn image, in pixels.
     """
     titles = ["ground truth", "prediction"]
-    maps = [one for one in (*truths, *predictions) if isinstance(one, LabelMap)]
+    maps = [one for one in (*ground_truths, *predictions) if isinstance(one, LabelMap)]
     if maps:
         titles.insert(0, "image")
     groups = []
-    for image, truth, prediction in zip(images, truths, predictions, strict=True):
+    for image, ground_truth, prediction in zip(images, ground_truths, predictions, strict=True):
         factor = side / max(image.size)
         size = (round(image.width * factor), round(image.height * factor))
         large = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        cells = [_cell(large, one, factor, classes, palette) for one in (truth, prediction)]
+        cells = [_cell(large, one, factor, classes, palette) for one in (ground_truth, prediction)]
         groups.append([large, *cells] if maps else cells)
     canvas = _grid(groups, titles, columns, side)
     if maps:
@@ -110,17 +110,17 @@ def _grid(
 
 def _cell(
     image: Image.Image,
-    seen: Objects | LabelMap,
+    annotated: Objects | LabelMap,
     factor: float,
     classes: Sequence[str],
     palette: Palette,
 ) -> Image.Image:
-    if isinstance(seen, LabelMap):
-        return _coloured(seen.labels, len(classes), palette).resize(image.size, 0)
+    if isinstance(annotated, LabelMap):
+        return _coloured(annotated.labels, len(classes), palette).resize(image.size, 0)
     cell = image.copy()
-    if seen.masks is not None:
-        cell = _with_masks(cell, seen.masks, seen.labels, palette)
-    _draw_boxes(cell, seen, factor, classes, palette)
+    if annotated.masks is not None:
+        cell = _with_masks(cell, annotated.masks, annotated.labels, palette)
+    _draw_boxes(cell, annotated, factor, classes, palette)
     return cell
 
 
@@ -143,13 +143,13 @@ def _with_masks(
 
 
 def _names_in(maps: Sequence[LabelMap], classes: Sequence[str]) -> dict[int, str]:
-    """The classes that are seen in any of the label maps."""
+    """The classes that occur in any of the label maps."""
     labels = np.unique(np.concatenate([np.unique(one.labels) for one in maps]))
     return {int(label): classes[label] for label in labels if 0 <= label < len(classes)}
 
 
 def _with_legend(canvas: Image.Image, names: dict[int, str], palette: Palette) -> Image.Image:
-    """The canvas with a swatch and a name for each class below it."""
+    """The canvas with a legend below it: colour and name of each class."""
     font = ImageFont.load_default(size=14)
     places, x, y = [], MARGIN, canvas.height
     for label, name in names.items():

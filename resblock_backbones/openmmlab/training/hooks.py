@@ -1,4 +1,4 @@
-"""What a person sees when training ends."""
+"""The report at the end of training."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop
 
 from ..datasets.images import image_as_loaded
-from .drawable import prediction_of, truth_of
+from .drawable import ground_truth_of, prediction_of
 from .drawings import draw_comparison
 from .plots import plot_training
 from .report import format_table, read_history, result_rows
@@ -26,12 +26,12 @@ DEFAULT_PALETTE = [(220, 60, 60), (60, 140, 220), (70, 170, 90), (230, 160, 40),
 
 @HOOKS.register_module(force=True)
 class TrainingReportHook(Hook):
-    """After training: a table, an image of predictions beside the truth, and a plot.
+    """After training: a table, an image of predictions beside the ground truth, and a plot.
 
-    All lie in the work folder; their paths are logged.
+    The files are in the work folder; their paths are logged.
 
     Args:
-        images: how many validation images are drawn.
+        images: number of validation images that are drawn.
         score_threshold: predictions below it are not drawn.
     """
 
@@ -63,7 +63,7 @@ class TrainingReportHook(Hook):
             ("predictions", work_dir / "predictions.png", self._draw_predictions),
             ("plot", work_dir / "training.png", self._plot),
         ):
-            # The training is done: an image that cannot be drawn must not make it look failed.
+            # Training has succeeded, so an image that cannot be drawn is only a warning.
             try:
                 if draw(runner, file):
                     lines.append(f"{what:<12} {file}")
@@ -94,26 +94,29 @@ class TrainingReportHook(Hook):
         runner.model.eval()
         try:
             with torch.no_grad():
-                # One by one: MMSegmentation makes no batch of images of different sizes.
+                # One by one: MMSegmentation cannot batch images of different sizes.
                 results = [
                     runner.model.test_step(pseudo_collate([dataset[index]]))[0] for index in chosen
                 ]
         finally:
             runner.model.train(was_training)
-        truths, predictions = [], []
+        ground_truths, predictions = [], []
         for info, result in zip(infos, results, strict=True):
-            truth, prediction = truth_of(info, result), prediction_of(result, self.score_threshold)
-            if truth is None or prediction is None:
+            ground_truth, prediction = (
+                ground_truth_of(info, result),
+                prediction_of(result, self.score_threshold),
+            )
+            if ground_truth is None or prediction is None:
                 return False
-            truths.append(truth)
+            ground_truths.append(ground_truth)
             predictions.append(prediction)
         classes, palette = dataset.metainfo["classes"], dataset.metainfo.get("palette")
-        # A data set of one's own inherits the palette of COCO's 80 classes, of which the first
-        # ones look alike.
+        # A custom data set inherits the palette of COCO's 80 classes, whose first colours are
+        # hard to tell apart.
         own = isinstance(palette, list | tuple) and len(palette) == len(classes)
         draw_comparison(
             [image_as_loaded(dataset, info) for info in infos],
-            truths,
+            ground_truths,
             predictions,
             classes,
             palette if own else DEFAULT_PALETTE,

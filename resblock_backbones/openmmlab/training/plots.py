@@ -1,4 +1,4 @@
-"""The course of a training run in a plot: losses and scores."""
+"""A plot of a training run: losses and scores."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def plot_training(history: History, file: Path, *, counted: str = "epoch") -> No
     """Write a plot: the losses over the iterations, and the score over the validations.
 
     Args:
-        history: what the run's loggers wrote.
+        history: the logged losses and scores.
         file: PNG to write.
-        counted: what validations are counted by, ``"epoch"`` or ``"iteration"``.
+        counted: unit of the validations, ``"epoch"`` or ``"iteration"``.
     """
     from matplotlib.figure import Figure  # without pyplot there is no window system to find
 

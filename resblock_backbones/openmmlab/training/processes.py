@@ -1,6 +1,6 @@
-"""Several processes that train one model: how they find each other, and what the end of one means.
+"""Distributed training: joining the process group, and errors after a process has died.
 
-PyTorch's launcher, Slurm and MPI each tell a process its place in variables of their own. MMEngine
+PyTorch's launcher, Slurm and MPI each pass the rank in environment variables of their own. MMEngine
 reads them, but calls `torch.cuda.set_device`, which needs a GPU.
 """
 
@@ -19,7 +19,7 @@ from ...options.errors import ConfigError, OtherProcessError
 
 
 class Launcher(NamedTuple):
-    """Names of the variables that tell a process its place, and the command that sets them."""
+    """Names of the environment variables of a launcher, and the command that sets them."""
 
     rank: str
     processes: str
@@ -38,11 +38,11 @@ LAUNCHERS = {
     ),
 }
 
-#: What gloo, NCCL and the data loader say when a process is gone, and what that means.
+#: Errors of gloo, NCCL and the data loader after a process has died, and what they mean.
 DEATHS = {
     r"DataLoader worker .* (killed|exited)": (
-        "a process that loads images was killed, often for want of memory; "
-        "fewer train_dataloader.num_workers need less"
+        "a data loader worker was killed, often because memory ran out; "
+        "lower train_dataloader.num_workers"
     ),
     r"[Cc]onnection (closed|reset|was closed)|Broken pipe|recvValue failed|remote process exited": (
         "another process of this run has ended"
@@ -51,7 +51,7 @@ DEATHS = {
 
 
 def join_process_group(launcher: str) -> None:
-    """Join the other processes over gloo where there is no GPU; with GPUs, MMEngine does it.
+    """Join the process group over gloo if there is no GPU; with GPUs, MMEngine does it.
 
     Args:
         launcher: `none`, `pytorch`, `slurm` or `mpi`.
@@ -83,7 +83,7 @@ def join_process_group(launcher: str) -> None:
 
 
 def is_first(launcher: str) -> bool:
-    """Whether this process is the one that writes files.
+    """Whether this is the process of rank 0, which writes files.
 
     >>> is_first("none")
     True
@@ -91,12 +91,12 @@ def is_first(launcher: str) -> bool:
     return launcher == "none" or os.environ.get(LAUNCHERS[launcher].rank, "0") == "0"
 
 
-def explain_death(error: BaseException) -> str | None:
-    """A line about the process whose end an error tells of; None if it tells of something else.
+def explain_lost_process(error: BaseException) -> str | None:
+    """A line that explains an error caused by the death of a process; None for other errors.
 
-    >>> explain_death(RuntimeError("Connection closed by peer [127.0.0.1]:4"))
+    >>> explain_lost_process(RuntimeError("Connection closed by peer [127.0.0.1]:4"))
     'another process of this run has ended; --resume goes on from the last checkpoint'
-    >>> explain_death(ValueError("2"))
+    >>> explain_lost_process(ValueError("2"))
     """
     if not isinstance(error, RuntimeError):
         return None
@@ -116,10 +116,10 @@ def deaths_explained() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        death = explain_death(error)
-        if death is None:
+        line = explain_lost_process(error)
+        if line is None:
             raise
-        raise OtherProcessError(death) from error
+        raise OtherProcessError(line) from error
 
 
 def _local_rank(launcher: str) -> int:
@@ -152,7 +152,7 @@ def _first_machine(launcher: str) -> str:
             return hosts.stdout.split()[0]
         except (OSError, subprocess.CalledProcessError, IndexError) as error:
             raise ConfigError(
-                f"--launcher slurm: scontrol does not tell the first machine ({error}); "
+                f"--launcher slurm: scontrol cannot name the first machine ({error}); "
                 "set MASTER_ADDR to its name"
             ) from error
     raise ConfigError(

@@ -1,4 +1,4 @@
-"""What a training run gave, in words: its history and a table of its results."""
+"""The logged history of a training run, and a table of its results."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-#: Metrics that stand for a whole validation, best known first.
+#: The main metric of a validation, in order of preference.
 SCORES = ("coco/bbox_mAP", "coco/segm_mAP", "mIoU", "pascal_voc/mAP")
 
 
 @dataclass
 class History:
-    """Losses by iteration and scores by epoch (or iteration, where runs count those).
+    """Losses by iteration, and scores by epoch (or by iteration in iteration-based runs).
 
     Attributes:
         losses: name of a loss -> step -> value.
@@ -26,11 +26,11 @@ class History:
 
 
 def read_history(files: Iterable[Path]) -> History:
-    """Read what MMEngine's loggers wrote (``vis_data/scalars.json``).
+    """Read the logs of MMEngine's runs (``vis_data/scalars.json``).
 
     Args:
-        files: the files of a run and of those that resumed it, oldest first: where two tell of the
-            same step, the later one counts. Lines that were cut off are left out.
+        files: the files of a run and of those that resumed it, oldest first; the later one counts
+            for steps that are in both. Incomplete lines are left out.
     """
     history = History()
     for file in files:
@@ -64,7 +64,7 @@ def result_rows(
     [('AP cat', '0.500'), ('bbox_mAP', '0.500'), ('training time', '1 min 15 s')]
     """
     rows = []
-    # Where boxes and masks are measured, MMDetection keeps the classes' AP of the masks.
+    # If boxes and masks are evaluated, MMDetection reports the AP per class of the masks.
     kind = "mask AP" if "coco/segm_mAP" in metrics else "AP"
     for name in classes:
         value = metrics.get(f"coco/{name}_precision")

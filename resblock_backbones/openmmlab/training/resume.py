@@ -1,7 +1,7 @@
-"""Find the checkpoint that an interrupted run goes on from.
+"""Find the checkpoint from which an interrupted run is resumed.
 
-MMEngine writes the name of the newest checkpoint into `last_checkpoint`. The file that it names
-may be gone, cut off, or moved with its folder; then the newest whole one beside it will do.
+MMEngine writes the name of the newest checkpoint into `last_checkpoint`. The named file may have
+been removed, truncated, or moved with its folder; then the newest complete one beside it is used.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from pathlib import Path
 
 from ...weights import CheckpointError
 
-#: What MMEngine's CheckpointHook writes, by epoch or by iteration.
+#: File names of MMEngine's CheckpointHook, by epoch or by iteration.
 CHECKPOINT = re.compile(r"(?:epoch|iter)_(\d+)\.pth")
 
 
 def find_checkpoint(resume: str, work_dir: str | Path) -> tuple[str | None, str]:
-    """Find what to go on from.
+    """Find the checkpoint to resume from.
 
     Args:
         resume: a checkpoint, or `"auto"` for the newest one in the work folder.
         work_dir: where the run writes.
 
     Returns:
-        The checkpoint, or None where there is none yet, and a line for the log.
+        The checkpoint, or None if there is none yet, and a line for the log.
 
     Raises:
-        CheckpointError: the checkpoint that was asked for is not there, or all there are broken.
+        CheckpointError: the named checkpoint does not exist, or all checkpoints are damaged.
 
     >>> find_checkpoint("auto", "work_dirs/new")
     (None, 'nothing to resume from in work_dirs/new, starting from the beginning')
@@ -47,18 +47,20 @@ def find_checkpoint(resume: str, work_dir: str | Path) -> tuple[str | None, str]
     )
     for path in others:
         if _is_whole(path):
-            why = f"last_checkpoint names {named.name}, which is gone or broken" if named else ""
+            why = (
+                f"last_checkpoint names {named.name}, which is missing or damaged" if named else ""
+            )
             return str(path), f"resuming from {path}" + (f" ({why})" if why else "")
     if others:
         raise CheckpointError(
-            f"--resume: every checkpoint in {folder} is broken: "
+            f"--resume: every checkpoint in {folder} is damaged: "
             f"{', '.join(path.name for path in others)}; remove them to start from the beginning"
         )
     return None, f"nothing to resume from in {folder}, starting from the beginning"
 
 
 def _named_in(last_checkpoint: Path) -> Path | None:
-    """What `last_checkpoint` names; beside it, if the folder was moved since."""
+    """The checkpoint that `last_checkpoint` names, beside it if the folder was moved."""
     if not last_checkpoint.is_file():
         return None
     text = last_checkpoint.read_text().strip()
@@ -69,5 +71,5 @@ def _named_in(last_checkpoint: Path) -> Path | None:
 
 
 def _is_whole(checkpoint: Path) -> bool:
-    # The directory of a zip file is at its end: what was cut off has none.
+    # The directory of a zip file is at its end, so a truncated file has none.
     return checkpoint.is_file() and zipfile.is_zipfile(checkpoint)

@@ -1,7 +1,7 @@
-"""MMEngine's runner, where a run of ours needs it otherwise.
+"""MMEngine's runner with four changes.
 
-Four things differ: the screen stays readable, an image that is cut off is an error, several
-processes without a GPU work, and weights that do not fit the model are an error.
+The terminal output is short, a truncated image is an error, several processes work without a GPU,
+and weights that do not fit the model are an error.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class FlexRunner(Runner):
     """`mmengine.runner.Runner` for the tools; takes the same arguments.
 
     Attributes:
-        needs_all_weights: a checkpoint must have every weight of the model (to test it), not only
-            some (to train on from it).
+        needs_all_weights: whether a checkpoint must have every weight of the model, as for testing,
+            or only some, as for fine-tuning.
     """
 
     needs_all_weights = False
@@ -41,15 +41,15 @@ class FlexRunner(Runner):
     @staticmethod
     def build_dataloader(dataloader: DataLoader | dict, *args: Any, **kwargs: Any) -> DataLoader:
         if isinstance(dataloader, dict):
-            # Here and not in the config, so that the config that is saved stays as it was written.
+            # Here and not in the config, so that the saved config is as it was written.
             dataloader = copy.deepcopy(dataloader)
-            _load_whole_images(dataloader)
+            _refuse_truncated_images(dataloader)
         return Runner.build_dataloader(dataloader, *args, **kwargs)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         if not self.distributed or torch.cuda.is_available():
             return super().wrap_model(model_wrapper_cfg, model)
-        # SyncBN exists for GPUs only, and a model on the CPU has no device id.
+        # SyncBN works on GPUs only, and a model on the CPU has no device id.
         return MMDistributedDataParallel(
             module=revert_sync_batchnorm(model),
             broadcast_buffers=False,
@@ -63,7 +63,7 @@ class FlexRunner(Runner):
         strict: bool = False,
         revise_keys: list | None = None,
     ) -> dict:
-        """Load weights as MMEngine does, and see that they fit.
+        """Load weights as MMEngine does, and check that they fit.
 
         Raises:
             CheckpointError: nothing in it fits the model, or some of the model's weights are
@@ -71,10 +71,10 @@ class FlexRunner(Runner):
         """
         revise_keys = [(r"^module\.", "")] if revise_keys is None else revise_keys
         checkpoint = super().load_checkpoint(filename, map_location, strict, revise_keys)
-        self._judge(filename, checkpoint.get("state_dict", checkpoint), revise_keys)
+        self._check_weights(filename, checkpoint.get("state_dict", checkpoint), revise_keys)
         return checkpoint
 
-    def _judge(self, filename: str, state_dict: dict[str, Any], revise_keys: list) -> None:
+    def _check_weights(self, filename: str, state_dict: dict[str, Any], revise_keys: list) -> None:
         model = self.model.module if is_model_wrapper(self.model) else self.model
         matched, parts = compare_weights(model, state_dict, revise_keys)
         if not matched:
@@ -87,15 +87,15 @@ class FlexRunner(Runner):
             self.logger.warning(f"{filename}: {matched} weights loaded; {'; '.join(parts)}")
 
 
-def _load_whole_images(part: Any) -> None:
-    """Put `LoadWholeImageFromFile` in place of MMCV's loader, in every pipeline inside `part`."""
+def _refuse_truncated_images(part: Any) -> None:
+    """Replace MMCV's loader with `LoadWholeImageFromFile` in every pipeline inside of `part`."""
     if isinstance(part, dict):
         kind = part.get("type")
         name = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
         if name.split(".")[-1] == "LoadImageFromFile":
             part["type"] = LoadWholeImageFromFile
         for inner in part.values():
-            _load_whole_images(inner)
+            _refuse_truncated_images(inner)
     elif isinstance(part, list | tuple):
         for inner in part:
-            _load_whole_images(inner)
+            _refuse_truncated_images(inner)

@@ -1,8 +1,8 @@
-"""What a person sees while a run goes on: progress, losses, results; the rest is in the log file.
+"""Terminal output of a run: progress, losses and results; the rest is in the log file.
 
-MMEngine writes the whole environment, the whole config and the table of hooks to the screen
-before the first iteration, and pycocotools prints eight lines at every evaluation. All of it
-stays in the log file where MMEngine puts it; the screen keeps what changes.
+MMEngine logs the environment, the config and the table of hooks to the terminal before the first
+iteration, and pycocotools prints eight lines at every evaluation. The log file still has all that
+MMEngine logs; the terminal shows what changes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import builtins
 import logging
 from typing import Any
 
-#: How the records begin that only the log file keeps.
+#: Beginnings of the records that go to the log file only.
 LOG_FILE_ONLY = (
     "\n------------------------------------------------------------\nSystem environment:",
     "Config:\n",
@@ -22,7 +22,7 @@ LOG_FILE_ONLY = (
     "Exp name: ",
 )
 
-#: How the progress prints of pycocotools begin.
+#: Beginnings of the lines that pycocotools prints as progress.
 PYCOCOTOOLS_PROGRESS = (
     "loading annotations into memory",
     "Done (t=",
@@ -37,7 +37,7 @@ PYCOCOTOOLS_PROGRESS = (
 
 
 class KeepScreenReadable(logging.Filter):
-    r"""Log filter for a screen handler: drops the records that only the log file needs.
+    r"""Log filter for a terminal handler: drops the records that only the log file needs.
 
     >>> import logging
     >>> record = logging.makeLogRecord({"msg": "Config:\nmodel = dict(...)"})
@@ -50,9 +50,9 @@ class KeepScreenReadable(logging.Filter):
 
 
 def quiet_screen_handlers(logger: logging.Logger) -> None:
-    """Put `KeepScreenReadable` on the handlers of a logger that write to a screen."""
+    """Add `KeepScreenReadable` to the handlers of a logger that write to a terminal."""
     for handler in logger.handlers:
-        # FileHandler is a StreamHandler too, and must keep everything.
+        # FileHandler is a StreamHandler too, and must log everything.
         if isinstance(handler, logging.StreamHandler) and not isinstance(
             handler, logging.FileHandler
         ):
@@ -60,12 +60,12 @@ def quiet_screen_handlers(logger: logging.Logger) -> None:
 
 
 def quiet_pycocotools() -> None:
-    """Drop pycocotools' progress prints; its tables of results are printed as ever."""
+    """Drop pycocotools' progress prints; its tables of results are still printed."""
     try:
         from pycocotools import coco, cocoeval
     except ImportError:
         return
-    # A module-level `print` shadows the builtin one in these two modules alone.
+    # A module-level `print` shadows the builtin in these two modules only.
     coco.print = _print_without_progress
     cocoeval.print = _print_without_progress
 
