@@ -1,4 +1,4 @@
-"""Time and memory of the ways, which run in turn in one process."""
+"""Time and memory of the variants, which run in turn in one process."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import torch
 from backbone_peers import Way
 from torch import Tensor
 
-#: How far a way's outputs may be from the first's, as a part of their size.
+#: Tolerance between the outputs of a variant and of the first one, relative to their norm.
 FLOAT, LOW = 1e-3, 0.2
 
 
 class Clock:
-    """Times runs; those that other programs disturb too much are run again.
+    """Times runs, and repeats those that other processes disturb too much.
 
     Args:
-        calm: the share of the CPU that others may take meanwhile; None does not look.
+        calm: the share of the CPU that other processes may use meanwhile; None does not check.
     """
 
     def __init__(self, device: torch.device, calm: float | None = None) -> None:
@@ -73,10 +73,10 @@ def train(way: Way, x: Tensor, autocast: bool) -> list[Tensor]:
 
 
 def check_same(ways: list[Way], outputs: list[list[Tensor]]) -> None:
-    """All ways compute the same network, or the comparison would mean nothing.
+    """Check that all variants compute the same network.
 
     Raises:
-        RuntimeError: a way's outputs differ from the first one's.
+        RuntimeError: a variant's outputs differ from the first one's.
     """
     low = {output.dtype for each in outputs for output in each} != {torch.float32}
     for way, others in zip(ways, outputs, strict=True):
@@ -100,7 +100,7 @@ def times(
     autocast: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> list[list[float]]:
-    """Seconds of each run of each way, after one that warms up and is compared."""
+    """Seconds of each run of each variant, after one for warm-up whose outputs are compared."""
     inputs = [way.input(x) for way in ways]
     outputs = []
     for way, given in zip(ways, inputs, strict=True):
@@ -116,8 +116,8 @@ def times(
     return seconds
 
 
-def kept(way: Way, x: Tensor, autocast: bool = False) -> float:
-    """MiB that autograd keeps for the backward pass beside the parameters, each storage once."""
+def saved_activations(way: Way, x: Tensor, autocast: bool = False) -> float:
+    """MiB that autograd saves for the backward pass, without parameters; each storage once."""
     own = {parameter.untyped_storage().data_ptr() for parameter in way.parameters}
     storages: dict[int, int] = {}
 
@@ -125,7 +125,7 @@ def kept(way: Way, x: Tensor, autocast: bool = False) -> float:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
             storages[storage.data_ptr()] = storage.nbytes()
-        return tensor.detach()  # of an output itself the graph would never be freed
+        return tensor.detach()  # keeping an output would keep the graph alive
 
     hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
     with hooks, _autocast(x, autocast and not way.own_type):
@@ -135,7 +135,7 @@ def kept(way: Way, x: Tensor, autocast: bool = False) -> float:
 
 
 def cuda_peak(run: Callable[[], Any]) -> float:
-    """MiB of the GPU's memory that ``run`` takes at most, beside what is there before."""
+    """Peak GPU memory of ``run`` above the memory allocated before, in MiB."""
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()

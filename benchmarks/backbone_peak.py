@@ -1,4 +1,4 @@
-"""Memory that one training step takes at most on the CPU: in a process of its own, asked by Linux.
+"""Peak memory of one training step on the CPU, in a process of its own, as Linux reports it.
 
 python benchmarks/backbone_peak.py training "FlexResNet" 50 2x3x640x640
 """
@@ -16,7 +16,7 @@ import torch
 
 
 def cpu_peak(table: str, name: str, depth: int, shape: tuple[int, ...]) -> float | None:
-    """MiB that a step of one way adds at most to a process; None where Linux does not tell."""
+    """Peak memory that a step of one variant adds, in MiB; None if Linux does not report it."""
     if not Path("/proc/self/clear_refs").exists():
         return None
     size = "x".join(map(str, shape))
@@ -34,13 +34,13 @@ def main(table: str, name: str, depth: str, size: str) -> None:
 
     way = make(table, name, int(depth), torch.device("cpu"))
     shape = tuple(map(int, size.split("x")))
-    train(way, way.input(torch.randn(2, 3, 64, 64)), False)  # what is built once is there then
+    train(way, way.input(torch.randn(2, 3, 64, 64)), False)  # allocates what is allocated once
     for parameter in way.parameters:
         parameter.grad = None
     x = way.input(torch.randn(shape))
     with contextlib.suppress(AttributeError, OSError):
-        ctypes.CDLL(None).malloc_trim(0)  # else the step takes what was freed, and adds less
-    Path("/proc/self/clear_refs").write_text("5")  # the highest mark begins anew
+        ctypes.CDLL(None).malloc_trim(0)  # otherwise the step reuses freed memory
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = _status("VmRSS")
     train(way, x, False)
     print((_status("VmHWM") - before) / 1024)

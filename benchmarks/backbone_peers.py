@@ -1,6 +1,6 @@
-"""The ways to compute one ResNet: FlexResNet's, torchvision's, timm's, MMDetection's, MMEngine's.
+"""Variants of one ResNet: FlexResNet's, torchvision's, timm's, MMDetection's, MMEngine's.
 
-All get the same weights, so all compute the same network.
+All have the same weights, so all compute the same network.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from mmengine.model.efficient_conv_bn_eval import (  # isort: skip
     turn_on_efficient_conv_bn_eval_for_single_model as fold_by_mmengine,
 )
 
-#: As detectors train: the first stage frozen, norms in eval mode.
+#: As in training of detectors: the first stage frozen, norms in eval mode.
 FROZEN = {"frozen_stages": 1, "norm_eval": True}
-#: As from scratch: every norm takes the batch's statistics.
+#: As in training from scratch: every norm uses batch statistics.
 SCRATCH = {"frozen_stages": -1, "norm_eval": False}
 
 
 class Recipe(NamedTuple):
-    """How one way is made.
+    """How a variant is built.
 
     Attributes:
-        build: the network of a depth, with options of training.
-        last: whether weights and input lie with channels last.
-        compiled: whether ``torch.compile`` gets it, with freezing where nothing is learned.
-        own_type: whether it chooses its type itself, so that autocast is left off.
+        build: function of the depth and the training options.
+        last: whether weights and input are in channels_last format.
+        compiled: whether to use ``torch.compile``, with freezing for inference.
+        own_type: whether it chooses its dtype itself, so that autocast is off.
     """
 
     build: Callable[..., nn.Module]
@@ -53,7 +53,7 @@ class Way(NamedTuple):
     own_type: bool
 
     def input(self, x: Tensor) -> Tensor:
-        """``x`` as this network wants it in memory."""
+        """``x`` in the memory format of this network."""
         return x.to(memory_format=torch.channels_last) if self.last else x
 
     @property
@@ -63,7 +63,7 @@ class Way(NamedTuple):
 
 @functools.lru_cache(maxsize=1)
 def weights_of(depth: int) -> dict[str, Tensor]:
-    """Torchvision's names, He's values, and statistics that are not the first ones."""
+    """Weights under torchvision's names: He's initialisation, and random running statistics."""
     with torch.random.fork_rng():
         torch.manual_seed(depth)
         state = torchvision.models.get_model(f"resnet{depth}", weights=None).state_dict()
@@ -76,7 +76,7 @@ def weights_of(depth: int) -> dict[str, Tensor]:
 
 
 class Stages(nn.Module):
-    """Torchvision's ResNet, giving the output of each stage."""
+    """Torchvision's ResNet, returning the output of each stage."""
 
     def __init__(self, depth: int) -> None:
         super().__init__()
@@ -213,7 +213,7 @@ TABLES = {
 
 
 def make(table: str, name: str, depth: int, device: torch.device) -> Way:
-    """One way of a table, on a device, in the mode that the table is about."""
+    """One variant of a table, on a device, in the table's mode."""
     recipe = TABLES[table][name]
     learns = not table.endswith("inference")
     options = SCRATCH if table.endswith("norms") else FROZEN if learns else {}

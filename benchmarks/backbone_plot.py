@@ -1,4 +1,4 @@
-"""The plots: how time and memory grow, and how the ways compare at each depth."""
+"""The plots: how time and memory scale, and how the variants compare at each depth."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from matplotlib.ticker import MaxNLocator  # noqa: E402
 
 Done = Mapping[str, tuple[Section, Record]]
 
-# Each way has its own colour and mark in all plots; those of this project are drawn last, thicker.
+# A variant has the same colour and marker in all plots; those of this project are drawn thicker.
 COLOURS, OURS = ("#7f7f7f", "#17769e", "#b8860b", "#c0392b"), ("#1b7f4b", "#6a3d9a")
 MARKS = ("o", "s", "^", "v", "D", "P")
 
 
 def draw(done: Done, folder: Path, prefix: str) -> list[tuple[Path, str]]:
-    """Draw what the records allow; gives each file with what it shows."""
+    """Draw the plots that the records allow; returns each file with its caption."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
     for table, what in (("inference", "Inference"), ("training", "Forward and backward")):
@@ -30,20 +30,22 @@ def draw(done: Done, folder: Path, prefix: str) -> list[tuple[Path, str]]:
         if growing:
             file = folder / f"{prefix}-{table}-growth.png"
             _draw_growth(growing, what, file)
-            drawn.append((file, f"{what}: growth with the size of the image and with the batch"))
+            drawn.append((file, f"{what}: scaling with the image size and the batch size"))
     for table in ("inference", "training"):
         sections = [pair for pair in done.values() if pair[0].table == table and not pair[0].grows]
         if sections:
             file = folder / f"{prefix}-{table}-depths.png"
             _draw_depths(sorted(sections, key=lambda pair: pair[0].depth), file)
-            drawn.append((file, f"{sections[0][0].title.split(',')[0]}: each way at each depth"))
+            drawn.append(
+                (file, f"{sections[0][0].title.split(',')[0]}: all variants at each depth")
+            )
     return drawn
 
 
 def _draw_growth(growing: list[tuple[Section, Record]], what: str, file: Path) -> None:
     parts = [("seconds", "milliseconds", 1e3)]
     if growing[0][0].learns:
-        parts.append(("kept", "kept for backward, MiB", 1.0))
+        parts.append(("saved_activations", "saved activations, MiB", 1.0))
     figure, axes = plt.subplots(
         len(parts), len(growing), figsize=(5.2 * len(growing), 3.9 * len(parts)), squeeze=False
     )
@@ -76,7 +78,7 @@ def _draw_growth(growing: list[tuple[Section, Record]], what: str, file: Path) -
 def _draw_depths(sections: list[tuple[Section, Record]], file: Path) -> None:
     first = sections[0][0]
     parts = [("seconds", "milliseconds", 1e3)]
-    parts += [("kept", "kept for backward, MiB", 1.0)] if first.learns else []
+    parts += [("saved_activations", "saved activations, MiB", 1.0)] if first.learns else []
     names = first.names
     figure, axes = plt.subplots(
         len(parts),

@@ -1,4 +1,4 @@
-"""What is measured: sections of ways, images and rounds, and the record that each leaves."""
+"""What is measured: sections of variants, image sizes and rounds, and the record of each."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 import torch
 from backbone_detector import NAMES, Step, detectors
-from backbone_measure import Clock, cuda_peak, infer, kept, times, train
+from backbone_measure import Clock, cuda_peak, infer, saved_activations, times, train
 from backbone_peak import cpu_peak
 from backbone_peers import TABLES, Way, make
 
 Shape = tuple[int, int, int, int]
-#: Name of a way -> for each shape: seconds of each round, MiB kept, MiB at most.
+#: Name of a way -> for each shape: seconds of each round, MiB of activations, MiB of peak.
 Record = dict[str, list[dict[str, Any]]]
 
-#: The ways whose growth is shown.
+#: The variants whose scaling is shown.
 GROWING = {
     "inference": (
         "torchvision",
@@ -37,17 +37,17 @@ GROWING = {
 
 @dataclass(frozen=True)
 class Section:
-    """One measurement; its results are kept as soon as it is done.
+    """One measurement; its results are saved as soon as it is done.
 
     Attributes:
         key: its name on the command line and in the folder of results.
         title: its heading.
-        table: which ways, of ``backbone_peers.TABLES``; or ``'detector'``.
+        table: key of ``backbone_peers.TABLES``, or ``'detector'``.
         depth: of the ResNet.
-        shapes: of the images, ``(N, 3, H, W)``; several show growth.
-        names: the ways; the first is compared with.
-        rounds: runs of each way.
-        peak: whether the highest mark of memory is taken too.
+        shapes: of the images, ``(N, 3, H, W)``; several show the scaling.
+        names: the variants; the others are compared with the first.
+        rounds: runs of each variant.
+        peak: whether the peak memory is measured too.
         autocast: whether bfloat16 autocast is on.
     """
 
@@ -133,7 +133,7 @@ def _growth(depth: int, quick: bool, rounds: int) -> Iterator[Section]:
         what = "Inference" if table == "inference" else "Forward and backward"
         yield Section(
             f"{table}-sizes",
-            f"{what}, ResNet-{depth}: growth with the size of the image, batch {batch}",
+            f"{what}, ResNet-{depth}: scaling with the image size, batch {batch}",
             table,
             depth,
             tuple((batch, 3, *sizes) for sizes in sides),
@@ -142,7 +142,7 @@ def _growth(depth: int, quick: bool, rounds: int) -> Iterator[Section]:
         )
         yield Section(
             f"{table}-batches",
-            f"{what}, ResNet-{depth}: growth with the batch, {side}x{side}",
+            f"{what}, ResNet-{depth}: scaling with the batch size, {side}x{side}",
             table,
             depth,
             tuple((number, 3, side, side) for number in batches),
@@ -181,7 +181,7 @@ def text(shape: tuple[int, ...]) -> str:
 def measure(
     section: Section, device: torch.device, clock: Clock, progress: Callable[[str], None]
 ) -> Record:
-    """Run a section; what it leaves can be written as JSON."""
+    """Run a section; returns a record that can be written as JSON."""
     if section.table == "detector":
         return _measure_detector(section, clock, progress)
     record: Record = {name: [] for name in section.names}
@@ -201,7 +201,7 @@ def measure(
         for way, measured in zip(ways, seconds, strict=True):
             row: dict[str, Any] = {"shape": shape, "seconds": measured}
             if section.learns and "compiled" not in way.name:
-                row["kept"] = kept(way, x, section.autocast)
+                row["saved_activations"] = saved_activations(way, x, section.autocast)
             if section.peak and device.type == "cuda":
                 row["peak"] = _cuda_peak(section, way, x)
             record[way.name].append(row)

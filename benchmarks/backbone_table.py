@@ -24,12 +24,12 @@ def table(section: Section, record: Record | None) -> Iterator[str]:
 
 
 def _comparison(section: Section, record: Record | None) -> Iterator[str]:
-    """Ratios are to the first way, of runs that followed each other."""
-    kept = section.learns and section.table != "detector"
-    heads = ["way", "ms", "quartiles", "times faster"]
-    heads += [] if section.learns else ["images/s"]
-    heads += ["kept, MiB", "share"] if kept else []
-    heads += ["at most, MiB", "share"] if section.peak else []
+    """Ratios are to the first variant, of consecutive runs."""
+    with_activations = section.learns and section.table != "detector"
+    heads = ["variant", "ms", "quartiles", "speed-up"]
+    heads += [] if section.learns else ["throughput, images/s"]
+    heads += ["saved activations, MiB", "share"] if with_activations else []
+    heads += ["peak memory, MiB", "share"] if section.peak else []
     yield from _head(heads)
     for name in section.names:
         if record is None:
@@ -44,17 +44,19 @@ def _comparison(section: Section, record: Record | None) -> Iterator[str]:
             f"{times_faster(first['seconds'], own['seconds']):.2f}",
         ]
         cells += [] if section.learns else [f"{section.shapes[0][0] / middle:,.1f}"]
-        cells += _memory(own, first, "kept") if kept else []
+        cells += _memory(own, first, "saved_activations") if with_activations else []
         cells += _memory(own, first, "peak") if section.peak else []
         yield _row(cells)
 
 
 def _growth(section: Section, record: Record | None) -> Iterator[str]:
-    """One row for each way, one column for each shape, and the power that fits them."""
+    """One row for each variant, one column for each shape, and the exponent of a power law."""
     shapes = [text(shape) for shape in section.shapes]
-    parts = [("seconds", "ms")] + ([("kept", "kept, MiB")] if section.learns else [])
+    parts = [("seconds", "ms")] + (
+        [("saved_activations", "saved activations, MiB")] if section.learns else []
+    )
     for key, unit in parts:
-        yield from _head([f"{unit}:", *shapes, "grows as pixels to the power"])
+        yield from _head([f"{unit}:", *shapes, "exponent of the pixels"])
         for name in section.names:
             if record is None:
                 yield _row([name, UNMEASURED, *[""] * len(shapes)])
@@ -67,7 +69,7 @@ def _growth(section: Section, record: Record | None) -> Iterator[str]:
 
 
 def value(row: dict[str, Any], key: str) -> float:
-    """The median of seconds, or a number as it is."""
+    """The median of seconds, or the number itself."""
     return statistics.median(row[key]) if key == "seconds" else float(row[key])
 
 
@@ -77,7 +79,7 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def times_faster(first: Sequence[float], own: Sequence[float]) -> float:
-    """The median over rounds: what slows a round down slows both."""
+    """The median over rounds, since a disturbance slows down both runs of a round."""
     return statistics.median(a / b for a, b in zip(first, own, strict=True))
 
 

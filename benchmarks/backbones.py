@@ -2,11 +2,11 @@
 
     python benchmarks/backbones.py                      # on the CPU: 30 minutes on two cores
     python benchmarks/backbones.py --device cuda        # on a GPU: bfloat16 autocast
-    python benchmarks/backbones.py --quick              # whether everything runs: no figures
+    python benchmarks/backbones.py --quick              # only checks that everything runs
 
-All ways run in turn in one process and compute the same network, which is checked. Each section's
-results are kept when it is done; a run that was interrupted goes on where it was. The sections go
-to docs/benchmarks.md, the plots beside it.
+All variants run in turn in one process and compute the same network, which is checked. The results
+of each section are saved when it is done, so an interrupted run can be continued. The sections are
+written to docs/benchmarks.md, the plots beside it.
 """
 
 from __future__ import annotations
@@ -33,15 +33,16 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("torchvision", "timm", "onedl-mmdetection", "mmdet", "onedl-mmengine", "mmengine")
 HEADINGS = {"cpu": "Backbones on the CPU", "cuda": "Backbones on a GPU"}
 INTRODUCTION = """\
-One ResNet with the same weights in all the ways there are to run it, float32 if not said otherwise.
-FlexResNet chooses its memory format itself (`channels_last='auto'`) if not said otherwise.
-*Times faster* is the median over rounds of the first way's time by this way's; *kept* is what
-autograd keeps for the backward pass beside the parameters; *at most* is what a step adds to the
-memory at its highest, gradients of the parameters with it."""
+One ResNet with the same weights, in float32 and with FlexResNet's default memory format
+(`channels_last='auto'`) unless a variant says otherwise. *Speed-up* is the median over rounds of
+the first variant's time divided by this variant's. *Saved activations* are the tensors that
+autograd saves for the backward pass, without parameters. *Peak memory* is the maximum that a step
+adds, including the gradients of the parameters. *Exponent of the pixels* is the slope of a
+least-squares line through the logarithms."""
 
 
 def machine(device: str, threads: int) -> str:
-    """The machine in words, without its name."""
+    """Description of the machine, without its host name."""
     words = [f"{_processor()}, {os.cpu_count()} cores, torch threads: {threads}"]
     if device == "cuda":
         words.append(torch.cuda.get_device_name())
@@ -64,7 +65,7 @@ def _processor() -> str:
 
 
 def run(given: argparse.Namespace, sections: list[Section], results: Path) -> None:
-    """Measure what is not there yet, and write the page after each section."""
+    """Measure the sections without results, and write the page after each."""
     device = torch.device(given.device)
     clock = Clock(device, given.calm)
     here = {"machine": machine(given.device, given.threads), "rounds": given.rounds}
@@ -88,7 +89,7 @@ def run(given: argparse.Namespace, sections: list[Section], results: Path) -> No
 def write_page(
     given: argparse.Namespace, sections: list[Section], results: Path, here: dict[str, object]
 ) -> None:
-    """Put the device's sections, and the plots' links, between its markers on the page."""
+    """Write the device's sections and links to the plots between its markers on the page."""
     done = {
         section.key: (section, record)
         for section in sections
@@ -102,7 +103,7 @@ def write_page(
     for file, shows in draw(done, given.write.parent, f"benchmarks-{given.device}"):
         lines += [f"![{shows}]({file.name})", ""]
     lines += [
-        f"Medians of {given.rounds} runs in turn, half as many for growth and for training at "
+        f"Medians of {given.rounds} runs in turn, half as many for scaling and for training at "
         f"other depths; {here['machine']}.",
         "",
         f"`python benchmarks/backbones.py{' --device cuda' if given.device == 'cuda' else ''}`",
@@ -113,15 +114,15 @@ def write_page(
 
 
 def unmeasured() -> list[str]:
-    """The GPU's section for who has none."""
-    lines = [f"## {HEADINGS['cuda']}", "", "No GPU was at hand: nothing here is measured yet.", ""]
+    """The GPU's section before it is measured."""
+    lines = [f"## {HEADINGS['cuda']}", "", "Not measured yet: no GPU was available.", ""]
     for section in plan("cuda"):
         lines += table(section, None)
     return [*lines, "`python benchmarks/backbones.py --device cuda`"]
 
 
 def _read(results: Path, section: Section, here: dict[str, object]) -> Record | None:
-    """What an earlier run has measured, of the same things on the same machine."""
+    """Results of an earlier run of the same sections on the same machine."""
     try:
         content = json.loads((results / f"{section.key}.json").read_text())
     except (OSError, ValueError):
@@ -131,7 +132,7 @@ def _read(results: Path, section: Section, here: dict[str, object]) -> Record | 
 
 
 class _Progress:
-    """Lines of progress: on a terminal each replaces the last; elsewhere some are left out."""
+    """Progress lines: on a terminal each replaces the last, otherwise some are left out."""
 
     def __init__(self) -> None:
         self.last = -math.inf
@@ -155,24 +156,26 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--quick", action="store_true", help="small images, few runs")
     parser.add_argument("--fresh", action="store_true", help="measure everything again")
-    parser.add_argument("--only", nargs="+", metavar="SECTION", help="measure these alone")
-    parser.add_argument("--rounds", type=int, help="runs of each way [15]")
+    parser.add_argument("--only", nargs="+", metavar="SECTION", help="measure only these")
+    parser.add_argument("--rounds", type=int, help="runs of each variant [15]")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument(
-        "--calm", type=float, help="repeat runs in which others took more of the CPU; 0.05 is 5 %%"
+        "--calm",
+        type=float,
+        help="repeat runs in which other processes used more of the CPU; 0.05 is 5 %%",
     )
     parser.add_argument("--write", type=Path, metavar="PAGE", help="[docs/benchmarks.md]")
-    parser.add_argument("--results", type=Path, help="folder to keep results in [build/benchmarks]")
+    parser.add_argument("--results", type=Path, help="folder for the results [build/benchmarks]")
     given = parser.parse_args()
     if given.rounds is not None and given.rounds < 2:
-        parser.error(f"--rounds {given.rounds}: at least 2, or there is no spread")
+        parser.error(f"--rounds {given.rounds}: at least 2, to compute quartiles")
     if given.device == "cuda" and not torch.cuda.is_available():
-        parser.error("--device cuda: PyTorch finds no GPU here")
+        parser.error("--device cuda: no GPU is available")
     kind = f"{given.device}{'-quick' if given.quick else ''}"
     given.results = (given.results or ROOT / "build/benchmarks") / kind
     given.rounds = given.rounds or (2 if given.quick else 15)
     if given.write is None:
-        # Figures of small images are no figures for the page.
+        # Results with small images do not belong on the page.
         given.write = given.results / "page.md" if given.quick else ROOT / "docs/benchmarks.md"
     return given
 
@@ -193,7 +196,7 @@ def main() -> int:
     try:
         run(given, sections, given.results)
     except KeyboardInterrupt:
-        print(f"\ninterrupted; what is done is kept in {given.results}", file=sys.stderr)
+        print(f"\ninterrupted; finished sections are saved in {given.results}", file=sys.stderr)
         return 130
     print(f"written: {given.write}")
     return 0

@@ -1,12 +1,12 @@
-"""How long loading weights takes, and how much memory, against PyTorch's own line.
+"""Time and memory of loading weights, compared with PyTorch.
 
     python benchmarks/loading.py
     python benchmarks/loading.py --write docs/benchmarks.md
 
-`load_weights` reads the same file as `model.load_state_dict(torch.load(file, weights_only=True))`;
-beside that it verifies the checksum of every tensor, recognises the family, renames, and compares
-names and shapes before it copies. Times are taken in turn in one process; memory is that of a
-process of its own, watched from outside while it loads.
+`load_weights` reads the same file as `model.load_state_dict(torch.load(file, weights_only=True))`,
+and also verifies the checksum of every tensor, recognises the family, renames, and compares names
+and shapes before it copies. Variants are timed in turn in one process; memory is measured from
+outside, in a separate process for each variant.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from resblock_backbones import FlexResNet, load_weights
 
 MEGA = 1 << 20
 DEPTHS = (18, 50, 152)
-# Each second way is compared with the one before it.
+# Every second variant is compared with the one before it.
 WAYS = (
     "model.load_state_dict(torch.load(file))",
     "load_weights(net, file)",
@@ -38,7 +38,7 @@ WAYS = (
 
 
 def prepared(way: int, depth: int, file: Path) -> Callable[[], object]:
-    """What loads; all that it needs is built and imported."""
+    """The function that loads, with everything it needs built and imported."""
     if way in (0, 2):
         build = getattr(torchvision.models, f"resnet{depth}")
         if way == 2:
@@ -69,7 +69,7 @@ def seconds(load: Callable[[], object]) -> float:
 
 
 def load_once(way: int, depth: int, file: Path) -> None:
-    """The process that is watched: says when it is ready, loads when told, and waits."""
+    """The measured process: reports that it is ready, loads on request, and waits."""
     load = prepared(way, depth, file)
     print("ready", flush=True)
     sys.stdin.readline()
@@ -80,7 +80,7 @@ def load_once(way: int, depth: int, file: Path) -> None:
 
 
 def peak_growth(way: int, depth: int, file: Path) -> int:
-    """Bytes by which a process's own memory (no pages of files) grows at most while it loads."""
+    """Peak growth of a process's memory while it loads, in bytes, without pages of files."""
     command = [sys.executable, __file__, "--watched", str(way), str(depth), str(file)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -103,7 +103,7 @@ def wait_for(process: subprocess.Popen[str], word: str) -> None:
     for line in process.stdout:
         if line.strip() == word:
             return
-    raise RuntimeError(f"the process that was to load ended with {process.wait()}")
+    raise RuntimeError(f"the loading process ended with {process.wait()}")
 
 
 def own_memory(process: int) -> int:
@@ -138,7 +138,7 @@ def rows(depth: int, file: Path, rounds: int) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=15, help="runs of each way (default 15)")
+    parser.add_argument("--rounds", type=int, default=15, help="runs of each variant (default 15)")
     parser.add_argument("--threads", type=int, default=1, help="PyTorch's threads (default 1)")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="page to put the table into")
     parser.add_argument("--watched", nargs=3, help=argparse.SUPPRESS)
@@ -149,7 +149,7 @@ def main() -> None:
         way, depth, file = options.watched
         return load_once(int(way), int(depth), Path(file))
     lines = [
-        "| weights | way | time | ratio | memory while loading |",
+        "| weights | variant | time | ratio | memory while loading |",
         "|---|---|---:|---:|---:|",
     ]
     print("\n".join(lines))
@@ -160,10 +160,10 @@ def main() -> None:
         section = [
             "## Loading weights",
             "",
-            "A file into a network that is there, by PyTorch's own line and by this package's;",
-            "then from a file to a network, again by both. This package also verifies the checksum",
-            "of every tensor, which PyTorch does not. Memory is what the process takes at most on",
-            "top, without pages of the file; in the last two ways the network is part of it.",
+            "Loading a file into an existing network, and building a network from a file, each",
+            "with PyTorch and with this package, which also verifies the checksum of every tensor.",
+            "Memory is the peak memory of the process above its start, without pages of the file;",
+            "in the last two variants it includes the network.",
             "",
             *lines,
             "",

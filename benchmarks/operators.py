@@ -1,11 +1,11 @@
-"""How fast MMCV's operators are on torchvision's kernels.
+"""Speed of MMCV's operators on torchvision's kernels.
 
     python benchmarks/operators.py
     python benchmarks/operators.py --write docs/benchmarks.md
 
-Where torchvision has the same operator, the question is what the way through `mmcv.ops` adds to
-calling it directly; where it has none, how much faster the vectorised operator is than a loop over
-boxes, pixels or points.  Both sides run in turn in one process, and both results are compared.
+If torchvision has the same operator, the overhead of the call through `mmcv.ops` is measured, else
+the vectorised operator is compared with a loop over boxes, pixels or points.  Both sides run in
+turn in one process, and their results are compared.
 """
 
 import argparse
@@ -38,7 +38,7 @@ from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction  #
 
 
 class Comparison(NamedTuple):
-    """Two ways to the same result."""
+    """Two implementations with the same result."""
 
     operator: str
     given: str
@@ -54,7 +54,7 @@ def some_boxes(count: int, *, image: float = 1000.0, largest: float = 100.0) -> 
 
 
 def against_torchvision() -> Iterator[Comparison]:
-    """Operators that torchvision has too."""
+    """Operators that torchvision also has."""
     direct = "torchvision, called directly"
     boxes, scores = some_boxes(10_000), torch.rand(10_000)
     yield Comparison(
@@ -164,7 +164,7 @@ def soft_nms_loop(
 
 
 def rotated_nms_loop(boxes: list[list[float]], scores: list[float], threshold: float) -> Tensor:
-    """Indices of the kept boxes, by falling score."""
+    """Indices of the kept boxes, by descending score."""
     left, kept = sorted(range(len(boxes)), key=lambda i: -scores[i]), []
     while left:
         kept.append(left[0])
@@ -203,7 +203,7 @@ def rotated_overlap(a: list[float], b: list[float]) -> float:
 
 
 def carafe_loop(features: Tensor, masks: Tensor, kernel: int, scale: int) -> Tensor:
-    """CARAFE with one group, one old pixel (all channels) at a time."""
+    """CARAFE with one group, one input pixel (all channels) at a time."""
     _, channels, height, width = features.shape
     output = torch.zeros(1, channels, height * scale, width * scale)
     for y in range(height * scale):
@@ -277,7 +277,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     lines = [
-        "| operator | input | through mmcv.ops | other way | time | ratio |",
+        "| operator | input | through mmcv.ops | compared with | time | ratio |",
         "|---|---|---:|---|---:|---:|",
     ]
     print("\n".join(lines))
@@ -289,9 +289,9 @@ def main() -> None:
         section = [
             "## Operators",
             "",
-            "MMCV's operators as this package provides them, called through `mmcv.ops`, against",
-            "torchvision's called directly, or against a Python loop where torchvision has none.",
-            "A ratio of 1 is as fast; below 1 is faster.",
+            "MMCV's operators of this package, called through `mmcv.ops`, compared with",
+            "torchvision's called directly, or with a Python loop if torchvision has none.",
+            "A ratio below 1 means faster.",
             "",
             *lines,
             "",

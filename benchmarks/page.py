@@ -1,4 +1,4 @@
-"""The page of figures: each benchmark owns a section of it, between marks with its name."""
+"""The page of results: each benchmark writes a section, between markers with its name."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from resblock_backbones.files.whole import write_whole
 
 
 def put_section(page: Path, name: str, lines: Sequence[str]) -> None:
-    """Put a section in the place of the one of its name, or at the end of the page."""
+    """Replace the section of this name, or append it to the page."""
     start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     text = page.read_text() if page.exists() else "# Benchmarks\n"
     section = "\n".join([start, *lines, end])

@@ -1,11 +1,11 @@
-"""Does training end the same with folding on and off?
+"""Compare the results of training with folding on and off.
 
     python benchmarks/trained_result.py --write docs/benchmarks.md
 
 Trains Faster R-CNN on the `shapes` images for 200 iterations, norms in eval mode and one stage
-frozen as detectors are fine-tuned, with each of two seeds: with norms folded, with
-`RESBLOCK_FOLD=off`, and so once more with another memory format, which changes rounding alone.  A
-seed changes first values and images.
+frozen as in fine-tuning, with each of two seeds: with norms folded, with `RESBLOCK_FOLD=off`, and
+with that and another memory format, which changes only rounding.  The seed determines the initial
+weights and the order of images.
 """
 
 import argparse
@@ -30,7 +30,7 @@ OPTIONS = (
     "default_hooks.logger.interval=1",
     "log_processor.window_size=1",
 )
-# What RESBLOCK_FOLD is, and further options.
+# The value of RESBLOCK_FOLD, and further options.
 WAYS = {
     "on": ("on", []),
     "off": ("off", []),
@@ -39,7 +39,7 @@ WAYS = {
 
 
 class Result(NamedTuple):
-    """What a training came to."""
+    """Losses and score of a training run."""
 
     losses: list[float]
     score: float
@@ -77,7 +77,7 @@ def section(results: dict[tuple[int, str], Result]) -> list[str]:
         "",
         "Faster R-CNN on `shapes`, half-width ResNet-18 from scratch, `norm_eval=True`, one frozen "
         f"stage, {len(results[seeds[0], 'on'].losses)} iterations. For one seed only rounding "
-        "differs, which the choice of proposals makes large.",
+        "differs; the selection of proposals amplifies it.",
         "",
         "| seed | folding | loss at iteration 1 | at 10 | mean of the last 50 | bbox mAP |",
         "|---:|---|---:|---:|---:|---:|",
@@ -92,9 +92,10 @@ def section(results: dict[tuple[int, str], Result]) -> list[str]:
     lines += [
         "",
         f"Mean of both seeds' last losses: {means['on']:.4f} folded, {means['off']:.4f} not. "
-        f"Greatest difference, of the last losses of one seed: {_spread(results, 0):.4f} by "
-        f"folding, {_spread(results, 1):.4f} by the memory format; of the two seeds: "
-        f"{abs(results[seeds[0], 'off'].last - results[seeds[1], 'off'].last):.4f}.",
+        f"Greatest difference between the last losses: {_spread(results, 0):.4f} by folding and "
+        f"{_spread(results, 1):.4f} by the memory format for one seed, "
+        f"{abs(results[seeds[0], 'off'].last - results[seeds[1], 'off'].last):.4f} between the two "
+        "seeds.",
         "",
         "`python benchmarks/trained_result.py --write docs/benchmarks.md`",
     ]
@@ -102,7 +103,7 @@ def section(results: dict[tuple[int, str], Result]) -> list[str]:
 
 
 def _spread(results: dict[tuple[int, str], Result], first: int) -> float:
-    """Greatest difference, over the seeds, between one of the ways and the next."""
+    """Greatest difference, over the seeds, between one variant and the next."""
     one, other = list(WAYS)[first : first + 2]
     return max(
         abs(result.last - results[seed, other].last)

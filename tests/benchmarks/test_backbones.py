@@ -45,7 +45,7 @@ def test_a_run_writes_tables_and_plots_and_goes_on_where_it_was(run, tmp_path):
     assert page.count("<!-- backbones cpu -->") == page.count("<!-- /backbones cuda -->") == 1
     measured = page.partition("### Inference, ResNet-18, 1x3x64x64")[2].partition("###")[0]
     rows = [line for line in measured.splitlines() if line.startswith("|")]
-    assert rows[0] == "| way | ms | quartiles | times faster | images/s |"
+    assert rows[0] == "| variant | ms | quartiles | speed-up | throughput, images/s |"
     assert len({row.count("|") for row in rows}) == 1 and rows[2].startswith("| torchvision |")
     assert "| FlexResNet, fused, bfloat16 |" in measured and "unmeasured" not in measured
     gpu = page.partition("<!-- backbones cuda -->")[2]
@@ -64,8 +64,8 @@ def test_a_run_writes_tables_and_plots_and_goes_on_where_it_was(run, tmp_path):
     assert measured in (folder / "page.md").read_text()
 
 
-def test_what_is_kept_is_what_a_formula_says(modules):
-    """A convolution keeps its input; norms in train mode keep theirs and two vectors."""
+def test_saved_activations_are_those_of_a_formula(modules):
+    """A convolution saves its input; a norm in train mode saves its input and two vectors."""
     import torch
     from torch import nn
 
@@ -73,8 +73,8 @@ def test_what_is_kept_is_what_a_formula_says(modules):
     net = nn.Sequential(nn.Conv2d(4, 8, 1, bias=False), nn.BatchNorm2d(8))
     x = torch.randn(2, 4, 16, 16)
     numbers = x.numel() + 2 * 8 * 16 * 16 + 2 * 8
-    kept = measure.kept(peers.Way("it", net, False, False), x) * 2**20
-    assert numbers * 4 <= kept <= (numbers + 2 * 8) * 4  # running statistics are kept too
+    saved = measure.saved_activations(peers.Way("it", net, False, False), x) * 2**20
+    assert numbers * 4 <= saved <= (numbers + 2 * 8) * 4  # running statistics are saved too
 
 
 def test_every_way_of_every_table_computes_the_same_network(modules):
@@ -105,8 +105,8 @@ def test_numbers_of_the_table(modules):
         "a", "A", "training", 18, ((1, 3, 10, 10), (1, 3, 20, 20)), ("one", "two"), 3
     )
     rows = [
-        {"seconds": [1.0, 2.0, 3.0], "kept": 10.0},
-        {"seconds": [4.0, 8.0, 12.0], "kept": 20.0},
+        {"seconds": [1.0, 2.0, 3.0], "saved_activations": 10.0},
+        {"seconds": [4.0, 8.0, 12.0], "saved_activations": 20.0},
     ]
     lines = list(table.table(section, {"one": rows, "two": rows[:1] * 2}))
     assert "| one | 2,000 | 8,000 | 1.00 |" in lines and "| one | 10 | 20 | 0.50 |" in lines
