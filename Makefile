@@ -9,7 +9,7 @@ OPENMMLAB := build/openmmlab
 TRAIN  := configs/faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py
 TRAIN_SEG := configs/deeplabv3plus/deeplabv3plus_flexr18-half-d16_shapes.py
 
-.PHONY: help setup train train-seg test test-all test-openmmlab bench lint format clean
+.PHONY: help setup train train-seg test test-all test-openmmlab bench lint format wheel clean
 
 help:
 	@echo "make train           make the 'shapes' pictures and train Faster R-CNN on them, from scratch"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-openmmlab  run those of the MM packages on OpenMMLab's own releases"
 	@echo "make bench           measure the backbones side by side, write docs/benchmarks.md"
 	@echo "make lint            ruff and mypy"
+	@echo "make wheel           build the source archive and the wheel into dist/"
 	@echo "make setup           create .venv with tried versions (the others call it)"
 
 setup: $(STAMP)
@@ -72,6 +73,14 @@ lint: setup
 format: setup
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+# The wheel is built from the archive, so that this holds all that it takes.
+wheel: setup
+	@rm -rf build/lib build/bdist* dist
+	@$(BIN)/python -c "from setuptools.build_meta import build_sdist; build_sdist('dist')" > /dev/null
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation --wheel-dir dist dist/resblock_backbones-*.tar.gz
+	@ls dist/*
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

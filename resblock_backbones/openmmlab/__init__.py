@@ -8,10 +8,12 @@ from . import ops
 ops.install()  # before anything that imports mmcv.ops
 
 if importlib.util.find_spec("mmengine") is not None:
+    from .configs import bases
     from .models import checkpoint
     from .models.registry import BACKBONES
     from .training import hooks
 
+    bases.install()
     checkpoint.install()
 
     __all__ = ["BACKBONES", "hooks"]

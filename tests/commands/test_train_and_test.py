@@ -154,7 +154,7 @@ def test_a_config_that_is_not_there_is_told_with_its_neighbours(tmp_path, capfd)
 
 def test_a_data_set_that_is_not_there_is_told_with_the_command(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    assert "python tools/make_shapes.py --out data/shapes" in refused(capfd, [CONFIG])
+    assert "resblock shapes --out data/shapes" in refused(capfd, [CONFIG])
 
 
 @pytest.mark.parametrize("content", ['{"images": [', "[1, 2]", '{"images": []}', "text"])

@@ -114,7 +114,7 @@ def _how_to_make(path: str | Path) -> str:
     """The command that makes the data, where it is ours to make."""
     for folder in (Path(path), *Path(path).parents):
         if folder.name == "shapes":
-            return f"; make it with: python tools/make_shapes.py --out {folder}"
+            return f"; make it with: resblock shapes --out {folder}"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Predictions for images and videos: what `tools/predict.py` calls."""
+"""Predictions for images and videos: what `resblock predict` calls."""
 
 from __future__ import annotations
 

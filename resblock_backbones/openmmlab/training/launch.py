@@ -1,4 +1,4 @@
-"""Train and test from a config: what `tools/train.py` and `tools/test.py` call.
+"""Train and test from a config: what `resblock train` and `resblock test` call.
 
 Each takes what the command line gives, prepares the config so that it runs here, checks it, and
 hands it to the runner. Works for every config of the MM family; `default_scope` tells which.

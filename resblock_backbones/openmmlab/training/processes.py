@@ -28,13 +28,15 @@ class Launcher(NamedTuple):
 
 
 LAUNCHERS = {
-    "pytorch": Launcher("RANK", "WORLD_SIZE", "LOCAL_RANK", "torchrun --nproc-per-node=2"),
-    "slurm": Launcher("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "srun --ntasks=2 python"),
+    "pytorch": Launcher(
+        "RANK", "WORLD_SIZE", "LOCAL_RANK", "torchrun --no-python --nproc-per-node=2"
+    ),
+    "slurm": Launcher("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "srun --ntasks=2"),
     "mpi": Launcher(
         "OMPI_COMM_WORLD_RANK",
         "OMPI_COMM_WORLD_SIZE",
         "OMPI_COMM_WORLD_LOCAL_RANK",
-        "mpirun -np 2 python",
+        "mpirun -np 2",
     ),
 }
 
@@ -132,7 +134,7 @@ def _local_rank(launcher: str) -> int:
     if missing:
         raise ConfigError(
             f"--launcher {launcher}: {', '.join(missing)} is not set; "
-            f"start with: {names.command} tools/train.py CONFIG --launcher {launcher}"
+            f"start with: {names.command} resblock train CONFIG --launcher {launcher}"
         )
     return int(os.environ[names.local_rank])
 
