@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -106,7 +107,10 @@ def test_the_metadata_say_what_is_needed_and_what_it_is(dist):
 
 def test_the_command_answers_from_the_new_environment(environment, resblock):
     assert resblock("--version") == "resblock_backbones 0.1.0\n"
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert resblock("--help").count("\n") > 10
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime < 0.6
     python = environment / "bin/python"
     code = "import sys; sys.argv[0] = 'resblock'; import resblock_backbones as r; print(r.__file__)"
     where = subprocess.check_output([python, "-c", code], env={}, cwd=resblock.folder, text=True)
@@ -154,7 +158,6 @@ def test_a_config_is_trained_tested_asked_copied_and_exported(resblock):
     assert "tried together" in resblock("doctor")
 
 
-@pytest.mark.slow
 def test_the_example_of_the_readme_with_data_of_one_s_own(resblock):
     pytest.importorskip("mmdet")
     readme = (ROOT / "README.md").read_text()
