@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -24,6 +24,19 @@ def nearest(name: str, known: Collection[str]) -> str:
     return f"; did you mean '{by_lower_case[close[0]]}'?" if close else ""
 
 
+def refuse_unknown(owner: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Answer an unknown name with the nearest known one.
+
+    >>> refuse_unknown("ResBlock", ["dialtion"], ["dilation", "stride"])
+    Traceback (most recent call last):
+        ...
+    TypeError: ResBlock has no option 'dialtion'; did you mean 'dilation'?
+    """
+    for name in names:
+        if name not in known:
+            raise TypeError(f"{owner} has no option '{name}'{nearest(name, known)}")
+
+
 def refuse_unknown_options(init: F) -> F:
     """Decorate an ``__init__`` so that an unknown keyword raises with the nearest known one.
 
@@ -35,9 +48,7 @@ def refuse_unknown_options(init: F) -> F:
 
     @functools.wraps(init)
     def checked(self: Any, *args: Any, **kwargs: Any) -> None:
-        for name in kwargs:
-            if name not in known:
-                raise TypeError(f"{owner} has no option '{name}'{nearest(name, known)}")
+        refuse_unknown(owner, kwargs, known)
         init(self, *args, **kwargs)
 
     return checked  # type: ignore[return-value]

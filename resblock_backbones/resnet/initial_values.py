@@ -18,6 +18,20 @@ PRETRAINED_KEYS = {
 }
 
 
+def resolve_init_cfg(pretrained: str | None, init_cfg: Any) -> Any:
+    """One way to say how parameters begin, from two."""
+    if pretrained is None:
+        for cfg in init_cfg if isinstance(init_cfg, list | tuple) else [init_cfg]:
+            if cfg is not None and not (isinstance(cfg, Mapping) and "type" in cfg):
+                raise TypeError(f"init_cfg={cfg!r}: must be a dict with 'type', or a list of them")
+        return init_cfg
+    if init_cfg is not None:
+        raise ValueError("pretrained and init_cfg say the same; give init_cfg alone")
+    if not isinstance(pretrained, str):
+        raise TypeError(f"pretrained={pretrained!r}: must be the name or the file of a checkpoint")
+    return {"type": "Pretrained", "checkpoint": pretrained}
+
+
 def init_network(
     network: nn.Module,
     init_cfg: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,

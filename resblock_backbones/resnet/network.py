@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,32 +14,20 @@ from ..layers.norm import has_statistics
 from ..layers.registry import LayerCfg
 from ..options.checks import (
     check_bool,
-    check_cfg,
     check_choice,
     check_int,
-    per_stage,
+    refuse_unknown,
     refuse_unknown_options,
 )
 from .checkpoints import checkpoints
-from .feature_info import resnet_info
-from .initial_values import init_network, reset_parameters
+from .initial_values import init_network, reset_parameters, resolve_init_cfg
 from .memory_format import ChannelsLast, pays_off, to_channels_last, weights_to_channels_last
-from .resolve import (
-    STEM_STRIDE,
-    drop_paths,
-    resolve_block_dilations,
-    resolve_conv_channels,
-    resolve_dcn,
-    resolve_depth,
-    resolve_init_cfg,
-    resolve_out_indices,
-    resolve_plugins,
-    resolve_strides,
-    resolve_width,
-)
+from .plan import NetworkPlan, plan_network
+from .plan.from_options import structure
+from .plan.network_plan import StemPool
 from .shortcut import Pooling
-from .stages import Shared, build_stage, plan_stages
-from .stem import StemPool, build_stem
+from .stages import build_stage
+from .stem import build_stem
 
 
 class FlexResNet(nn.Module):
@@ -104,6 +93,7 @@ class FlexResNet(nn.Module):
             the CPU); weights and outputs lie as ever, so that every head can work with them.
 
     Attributes:
+        plan: what it is made of, to print and compare; ``FlexResNet.plan_of`` tells it before.
         out_channels: channels of each output.
         out_strides: stride of each output: an image of H rows gives ``ceil(H / stride)``.
         feature_info: both and the modules' names, told as timm tells them; see ``FeatureInfo``.
@@ -173,84 +163,53 @@ class FlexResNet(nn.Module):
         channels_last: ChannelsLast = "auto",
     ) -> None:
         super().__init__()
-        kinds, stage_blocks = resolve_depth(depth, num_stages, stage_blocks, block)
-        strides, dilations = resolve_strides(strides, dilations, output_stride, num_stages)
-        planes, default_stem_channels = resolve_width(width, base_channels, num_stages)
+        self.plan = plan_network(**structure(locals()))
+        for name, layer in build_stem(self.plan.stem, self.plan.shared).items():
+            self.add_module(name, layer)
+        for number, stage in enumerate(self.plan.stages, 1):
+            blocks = build_stage(stage, self.plan.shared, with_cp=with_cp)
+            self.add_module(f"layer{number}", blocks)
+
         self.depth = depth
-        self.out_indices = resolve_out_indices(out_indices, num_stages)
+        self.out_indices = self.plan.out_indices
+        self.out_channels = self.plan.out_channels
+        self.out_strides = self.plan.out_strides
+        self.feature_info = self.plan.feature_info
+
+        # How it runs, learns and begins stays out of the plan: what a network is made of, and which
+        # weights fit it, does not hang on that, and users change it on a network that is built.
         self.frozen_stages = check_int("frozen_stages", frozen_stages, -1, num_stages)
         self.norm_eval = check_bool("norm_eval", norm_eval)
+        self.channels_last = check_choice("channels_last", channels_last, [True, False, "auto"])
         self.zero_init_residual = check_bool("zero_init_residual", zero_init_residual)
         self.init_cfg = resolve_init_cfg(pretrained, init_cfg)
-        for name, cfg in (("conv_cfg", conv_cfg), ("norm_cfg", norm_cfg), ("act_cfg", act_cfg)):
-            check_cfg(name, cfg)
-        stage_momentum = per_stage("bn_momentum", bn_momentum, num_stages)
-
-        stem_channels = default_stem_channels if stem_channels is None else stem_channels
-        stem = build_stem(
-            in_channels,
-            stem_channels,
-            deep_stem=check_bool("deep_stem", deep_stem),
-            deep_stem_channels=deep_stem_channels,
-            kernel_size=stem_kernel_size,
-            pool=stem_pool,
-            anti_alias=anti_alias,
-            conv_cfg=conv_cfg,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            bn_momentum=stage_momentum[0],
-        )
-        for name, module in stem.items():
-            self.add_module(name, module)
-
-        shared = Shared(
-            base_channels=base_channels,
-            groups=groups,
-            base_width=base_width,
-            style=style,
-            avg_down=avg_down,
-            anti_alias=anti_alias,
-            conv_cfg=conv_cfg,
-            norm_cfg=norm_cfg,
-            act_cfg=act_cfg,
-            with_cp=with_cp,
-            reduce_first=reduce_first,
-            down_kernel_size=down_kernel_size,
-        )
-        each = {
-            "block": kinds,
-            "planes": planes,
-            "stride": strides,
-            "block_dilations": resolve_block_dilations(
-                stage_blocks, dilations, contract_dilation, multi_grid
-            ),
-            "kernel_size": per_stage("kernel_size", kernel_size, num_stages),
-            "depthwise": per_stage("depthwise", depthwise, num_stages),
-            "spatial_separable": per_stage("spatial_separable", spatial_separable, num_stages),
-            "pool_on_residual_downsample": per_stage(
-                "pool_on_residual_downsample", pool_on_residual_downsample, num_stages
-            ),
-            "bn_momentum": stage_momentum,
-            "attention": per_stage("attention", attention, num_stages),
-            "dcn": resolve_dcn(dcn, stage_with_dcn, kinds),
-            "plugins": resolve_plugins(plugins, num_stages),
-            "drop_paths": drop_paths(drop_path_rate, stage_blocks),
-            "conv_channels": resolve_conv_channels(conv_channels, kinds, stage_blocks),
-        }
-        stages = plan_stages(stem_channels, STEM_STRIDE, each)
-        for number, stage in enumerate(stages, 1):
-            self.add_module(f"layer{number}", build_stage(stage, shared))
-        first = "stem" if deep_stem else "relu"
-        maps = [(stage.outplanes, stage.out_stride) for stage in stages]
-        self.feature_info = resnet_info(first, stem_channels, maps, self.out_indices)
-        self.out_channels = tuple(self.feature_info.channels())
-        self.out_strides = tuple(self.feature_info.reduction())
-
         reset_parameters(self, self.zero_init_residual)
-        self.channels_last = check_choice("channels_last", channels_last, [True, False, "auto"])
         if self.channels_last is True:
             weights_to_channels_last(self)
         self.train()
+
+    @classmethod
+    def plan_of(cls, **options: Any) -> NetworkPlan:
+        """What a network with these options would be made of; nothing is built.
+
+        Args:
+            options: of ``FlexResNet``.
+
+        Raises:
+            ValueError, TypeError: an option that cannot be, as far as the plan tells; layers refuse
+                their own when they are built.
+
+        Example:
+            >>> FlexResNet.plan_of(depth=50, width=0.5).out_channels
+            (128, 256, 512, 1024)
+            >>> FlexResNet.plan_of(depth=18) == FlexResNet(18, frozen_stages=1).plan
+            True
+        """
+        signature = inspect.signature(FlexResNet)
+        refuse_unknown("FlexResNet", options, signature.parameters)
+        given = signature.bind(**options)
+        given.apply_defaults()
+        return plan_network(**structure(given.arguments))
 
     @classmethod
     def from_checkpoint(
@@ -316,9 +275,11 @@ class FlexResNet(nn.Module):
         back = self.channels_last == "auto" and x.is_contiguous() and pays_off(x, self)
         if back or self.channels_last is True:
             x = to_channels_last(x)
+        # (N, in_channels, H, W) -> (N, stem_channels, H / 4, W / 4)
         x = run_layers(self.stem_layers, x)
         outputs = []
         for index, stage in enumerate(self.stages):
+            # (N, C, h, w) -> (N, C', h / stride, w / stride)
             x = stage(x)
             if index in self.out_indices:
                 outputs.append(x.contiguous() if back else x)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...resnet.plan.network_plan import EXPANSION
 from ..errors import CheckpointError
 from .shapes import BlockShapes, Shapes
 
 BASE_CHANNELS = 64
-EXPANSION = {"basic": 1, "bottleneck": 4}
 
 
 def grouping(stages: list[list[BlockShapes]], name: str) -> tuple[int, tuple[bool, ...]]:

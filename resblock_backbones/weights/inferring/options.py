@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from ...layers.attention import eca_kernel_size, squeezed_channels
-from ...resnet.stages import DEPTHS
+from ...resnet.plan.resolve import DEPTHS
 from ..errors import CheckpointError
 from .channels import channel_options, grouping
 from .shapes import BlockShapes, Shapes, read_blocks

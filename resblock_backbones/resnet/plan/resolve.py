@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..options.checks import check_bool, check_choice, check_int, check_number, per_stage
-from .stages import BLOCKS, DEPTHS, block_dilations
+from ...options.checks import check_bool, check_choice, check_int, check_number, per_stage
+from .network_plan import EXPANSION, STEM_STRIDE
 
-STEM_STRIDE = 4
+# Residual blocks per stage; arXiv 1512.03385, table 1.
+DEPTHS: dict[int, tuple[str, tuple[int, ...]]] = {
+    18: ("basic", (2, 2, 2, 2)),
+    34: ("basic", (3, 4, 6, 3)),
+    50: ("bottleneck", (3, 4, 6, 3)),
+    101: ("bottleneck", (3, 4, 23, 3)),
+    152: ("bottleneck", (3, 8, 36, 3)),
+}
+
 DEFAULT_STRIDES = (1, 2, 2, 2)
 DEFAULT_DILATIONS = (1, 1, 1, 1)
 DEFAULT_OUT_INDICES = (0, 1, 2, 3)
@@ -47,7 +55,7 @@ def resolve_depth(
         block = DEPTHS[depth][0]
     kinds = per_stage("block", block, num_stages)
     for kind in kinds:
-        check_choice("block", kind, list(BLOCKS))
+        check_choice("block", kind, list(EXPANSION))
     numbers = per_stage("stage_blocks", stage_blocks, num_stages)
     return kinds, tuple(check_int("stage_blocks", number) for number in numbers)
 
@@ -126,6 +134,37 @@ def resolve_block_dilations(
         block_dilations(blocks, dilation, contract_dilation, grid)
         for blocks, dilation, grid in zip(stage_blocks, dilations, grids, strict=True)
     )
+
+
+def block_dilations(
+    blocks: int, dilation: int, contract_dilation: bool, multi_grid: Sequence[int] | None
+) -> tuple[int, ...]:
+    """The dilation of each block of a stage.
+
+    Args:
+        blocks: how many there are.
+        dilation: the stage's.
+        contract_dilation: the first block has half the dilation (arXiv 1702.02914).
+        multi_grid: one dilation per block, in place of the stage's (arXiv 1706.05587).
+
+    Raises:
+        ValueError: ``multi_grid`` has another length.
+
+    Example:
+        >>> block_dilations(3, 4, True, None), block_dilations(3, 4, False, (1, 2, 4))
+        ((2, 4, 4), (1, 2, 4))
+    """
+    if multi_grid is not None:
+        if not isinstance(multi_grid, list | tuple):
+            raise TypeError(f"multi_grid={multi_grid!r}: must be a list, one value per block")
+        if len(multi_grid) != blocks:
+            raise ValueError(
+                f"multi_grid={tuple(multi_grid)}: {len(multi_grid)} values for the {blocks} blocks "
+                "of the last stage; give one per block"
+            )
+        return tuple(check_int("multi_grid", value) for value in multi_grid)
+    first = dilation // 2 if contract_dilation and dilation > 1 else dilation
+    return (first, *(dilation,) * (blocks - 1))
 
 
 def resolve_width(
@@ -237,20 +276,6 @@ def drop_paths(rate: float, stage_blocks: Sequence[int]) -> tuple[tuple[float, .
     last = max(1, sum(stage_blocks) - 1)
     numbers = iter(range(sum(stage_blocks)))
     return tuple(tuple(rate * next(numbers) / last for _ in range(count)) for count in stage_blocks)
-
-
-def resolve_init_cfg(pretrained: str | None, init_cfg: Any) -> Any:
-    """One way to say how parameters begin, from two."""
-    if pretrained is None:
-        for cfg in init_cfg if isinstance(init_cfg, list | tuple) else [init_cfg]:
-            if cfg is not None and not (isinstance(cfg, Mapping) and "type" in cfg):
-                raise TypeError(f"init_cfg={cfg!r}: must be a dict with 'type', or a list of them")
-        return init_cfg
-    if init_cfg is not None:
-        raise ValueError("pretrained and init_cfg say the same; give init_cfg alone")
-    if not isinstance(pretrained, str):
-        raise TypeError(f"pretrained={pretrained!r}: must be the name or the file of a checkpoint")
-    return {"type": "Pretrained", "checkpoint": pretrained}
 
 
 def tuple_of(value: Any) -> tuple[Any, ...]:
