@@ -35,7 +35,9 @@ class ImageClassifier(nn.Module):
         self.fc = fc
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.fc(self.backbone(x)[-1].mean((2, 3)))
+        x = self.backbone(x)[-1]  # (N, 3, H, W) -> (N, C, H / stride, W / stride)
+        x = x.mean((2, 3))  # (N, C)
+        return self.fc(x)  # (N, classes)
 
     @classmethod
     def from_checkpoint(

@@ -56,7 +56,9 @@ class SqueezeExcitation(nn.Module):
         self.fc2 = nn.Conv2d(hidden, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.fc2(self.act(self.fc1(x.mean((2, 3), keepdim=True))))
+        weight = x.mean((2, 3), keepdim=True)  # (N, C, H, W) -> (N, C, 1, 1)
+        weight = self.act(self.fc1(weight))  # (N, hidden, 1, 1)
+        weight = self.fc2(weight)  # (N, C, 1, 1)
         return x * torch.sigmoid(weight)
 
 
@@ -78,8 +80,9 @@ class EfficientChannelAttention(nn.Module):
         self.conv = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.conv(x.mean((2, 3)).unsqueeze(1)).sigmoid()
-        return x * weight.transpose(1, 2).unsqueeze(-1)
+        weight = x.mean((2, 3)).unsqueeze(1)  # (N, C, H, W) -> (N, 1, C)
+        weight = self.conv(weight).sigmoid()  # (N, 1, C)
+        return x * weight.transpose(1, 2).unsqueeze(-1)  # (N, C, H, W) * (N, C, 1, 1)
 
 
 ATTENTIONS: dict[str, type[nn.Module]] = {

@@ -45,8 +45,10 @@ class BlurPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         # The reflection of a single pixel is that pixel.
         mode = "reflect" if min(x.shape[-2:]) > self.padding else "replicate"
+        # (N, C, H, W) -> (N, C, H + 2 * padding, W + 2 * padding)
         x = F.pad(x, (self.padding,) * 4, mode=mode)
         kernel = self.kernel.to(x.dtype).expand(self.channels, 1, -1, -1)
+        # -> (N, C, ceil(H / stride), ceil(W / stride))
         return F.conv2d(x, kernel, stride=self.stride, groups=self.channels)
 
 

@@ -51,12 +51,15 @@ class ResidualUnit(nn.Module):
     def _compute(self, x: Tensor, overwrite: bool = False) -> Tensor:
         shortcut = None
         if self.residual is not None:
-            shortcut = run_layers([self.residual], x)
+            shortcut = run_layers([self.residual], x)  # (N, outplanes, H / stride, W / stride)
             if shortcut is not x:
                 overwrite = is_unhooked(self.residual)
         for number in range(1, self.convolutions):
+            # (N, midplanes, ...); the size shrinks at the convolution that has the stride, or
+            # behind it at the extras that blur
             x = conv_norm_act(x, *self._layers(number), self.relu_inplace)
             x = run_extras(self, f"after_conv{number}", x)
+        # -> (N, outplanes, H / stride, W / stride)
         layers, last = self._layers(self.convolutions), f"after_conv{self.convolutions}"
         act = None if self.skip_last_relu else self.relu_inplace
         if last not in self.extras and self.drop_path is None:

@@ -7,7 +7,7 @@ from .convert import Conversion, convert_checkpoint
 from .dialects.keys import rename_key, rename_keys
 from .errors import CheckpointError
 from .load import load_weights
-from .network import build_from_checkpoint
+from .network import build_from_checkpoint, read_plan
 from .reading.sources import open_source
 from .report import LoadReport
 
@@ -22,6 +22,7 @@ __all__ = [
     "find_backbone",
     "load_weights",
     "open_source",
+    "read_plan",
     "rename_key",
     "rename_keys",
 ]

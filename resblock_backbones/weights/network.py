@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ..resnet.network import FlexResNet
+from ..resnet.plan import NetworkPlan
 from .adapt import Adaptation, check_adapt
 from .backbone import Backbone, open_backbone
 from .errors import CheckpointError
@@ -63,10 +65,7 @@ def build_network(
             f"tensors ({', '.join(backbone.others[:3])}); if they are of no backbone, pass "
             "allow_partial=True"
         )
-    told = backbone_options(backbone, opened, options)
-    if isinstance(options.get("num_stages"), int):
-        told = first_stages(told, options["num_stages"])
-    chosen = told | dict(options)
+    chosen = _chosen_options(backbone, opened, options)
     logger.info("%s: %s(%s)", opened.name, network.__name__, describe(chosen))
     with torch.device("meta"):  # neither memory nor first values for what is loaded anyway
         net = network(**chosen)
@@ -79,6 +78,35 @@ def build_network(
         net.load_state_dict(tensors, strict=False, assign=True)
     net.is_init = True  # type: ignore[assignment]  # MMEngine: leave the values alone
     return net
+
+
+def read_plan(
+    source: str | Path | Mapping[str, Any], *, prefix: str | None = None, **options: Any
+) -> NetworkPlan:
+    """The plan of the network that a checkpoint is of; nothing is built.
+
+    Args:
+        source, prefix, options: as of ``FlexResNet.from_checkpoint``.
+
+    Raises:
+        CheckpointError: unreadable, or of no ResNet that ``FlexResNet`` can be.
+        ValueError, TypeError: a wrong option.
+
+    Example:
+        >>> import torchvision
+        >>> read_plan(torchvision.models.resnet18().state_dict()) == FlexResNet.plan_of(depth=18)
+        True
+    """
+    opened, backbone = open_backbone(source, prefix)
+    return FlexResNet.plan_of(**_chosen_options(backbone, opened, options))
+
+
+def _chosen_options(backbone: Backbone, opened: Source, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given, then what the weights tell."""
+    told = backbone_options(backbone, opened, given)
+    if isinstance(given.get("num_stages"), int):
+        told = first_stages(told, given["num_stages"])
+    return told | dict(given)
 
 
 def backbone_options(

@@ -139,6 +139,7 @@ def refused(capfd, arguments, command=run_train):
     [
         ({"model__backbone__depth": 20}, "depth=20: must be one of 18, 34, 50, 101, 152"),
         ({"model__backbone__dpeth": 34}, "did you mean 'depth'"),
+        ({"model__backbone__attention": "SEE"}, "attention: no layer is called 'SEE'"),
         ({"model__backbone__style": "cafe"}, "did you mean 'caffe'"),
         ({"model__roi_head__bbox_head__num_classes": 7}, "write num_classes=5"),
     ],

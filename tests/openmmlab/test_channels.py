@@ -7,7 +7,10 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
+from resblock_backbones import FlexResNet
 from resblock_backbones.openmmlab.models.channels import link_channels
+from resblock_backbones.openmmlab.models.flexible_backbones import check_backbones
+from resblock_backbones.options.errors import ConfigError
 
 CONFIG = "configs/faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py"
 V1C = {"ResNetV1c": {"deep_stem": True}, "ResNetV1d": {"deep_stem": True, "avg_down": True}}
@@ -68,3 +71,29 @@ def test_a_changed_depth_trains_without_another_edit():
     model = MODELS.build(cfg.model)
     features = model.extract_feat(torch.zeros(1, 3, 64, 64))
     assert [feature.shape[1] for feature in features] == [64] * 5
+
+
+def test_channels_are_linked_without_building_a_backbone(monkeypatch):
+    cfg = Config.fromfile(CONFIG)
+    cfg.model.backbone.update(depth=50)
+    monkeypatch.setattr(torch.nn.Module, "__init__", lambda self: pytest.fail("a module was built"))
+    assert link_channels(cfg)
+
+
+def test_a_class_derived_from_flexresnet_is_followed_with_its_own_options():
+    @MODELS.register_module(force=True)
+    class ThinResNet(FlexResNet):
+        def __init__(self, slices: int, **options) -> None:
+            super().__init__(18, width=1 / slices, **options)
+
+    cfg = Config.fromfile(CONFIG)
+    cfg.model.backbone = {"type": "ThinResNet", "slices": 4}
+    assert link_channels(cfg) == [
+        "neck.in_channels: [32, 64, 128, 256] -> [16, 32, 64, 128] (follows the backbone)"
+    ]
+
+
+def test_what_a_layer_refuses_is_told_with_its_place():
+    backbone = {"type": "FlexResNet", "depth": 18, "norm_cfg": {"type": "GN", "num_groups": 7}}
+    with pytest.raises(ConfigError, match="model.detector.backbone: norm_cfg: GroupNorm cannot be"):
+        check_backbones({"model": {"detector": {"backbone": backbone}}})

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from resblock_backbones import CheckpointError, FlexResNet, load_weights
+from resblock_backbones.weights import read_plan
 
 
 def random_options(seed):
@@ -58,6 +59,7 @@ def test_what_weights_show_is_read_off_them(seed):
     net = FlexResNet(**options, zero_init_residual=False).double().eval()
     again = FlexResNet.from_checkpoint(net.state_dict()).eval()
     assert again.state_dict().keys() == net.state_dict().keys(), options
+    assert read_plan(net.state_dict()) == again.plan
     x = torch.randn(1, options["in_channels"], 64, 64, dtype=torch.float64)
     with torch.no_grad():
         for ours, theirs in zip(again(x), net(x), strict=True):

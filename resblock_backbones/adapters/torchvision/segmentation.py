@@ -49,11 +49,13 @@ class SegmentationModel(nn.Module):
         self.aux_classifier = aux_classifier
 
     def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
+        # (N, in_channels, H, W) -> (N, C_i, H / stride_i, W / stride_i) for each output i
         maps = self.backbone(x)
+        # -> (N, classes, H / stride_i, W / stride_i)
         outputs = OrderedDict(out=self.classifier(maps[-1]))
         if self.aux_classifier is not None:
             outputs["aux"] = self.aux_classifier(maps[-2])
-        for name, scores in outputs.items():
+        for name, scores in outputs.items():  # -> (N, classes, H, W)
             outputs[name] = F.interpolate(
                 scores, size=x.shape[-2:], mode="bilinear", align_corners=False
             )

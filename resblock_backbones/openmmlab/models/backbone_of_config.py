@@ -16,7 +16,7 @@ from ...weights.choose import RANDOM, ChosenNetwork
 from ...weights.pixels import IMAGENET, Pixels
 from ..configs.read import read_config
 from ..configs.scopes import scope_of
-from .channels import flexible_backbones
+from .flexible_backbones import flexible_backbones
 from .model_weights import load_model_weights
 
 

@@ -2,22 +2,17 @@
 
 In a config of the MM family the channels of the backbone stand once more in the neck, or in every
 head where there is no neck. Change the depth or the width and training ends in `expected input to
-have 256 channels`. `FlexResNet` knows its `out_channels` before any image goes through it, so
-the rest can follow.
+have 256 channels`. A `FlexResNet`'s plan tells its `out_channels` before it is built, so the rest
+can follow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
-import torch
-from mmengine.registry import MODELS
-
 from ...options.errors import ConfigError
-from ...resnet.network import FlexResNet
-
-Part = MutableMapping[str, Any]
+from .flexible_backbones import Part, planned_models
 
 #: Channels of the maps that a head sees; None where it does not depend on the backbone.
 Features = Sequence[int | None]
@@ -59,11 +54,11 @@ def link_channels(cfg: Part) -> list[str]:
     neck.in_channels: [64, 128, 256, 512] -> [32, 64, 128, 256] (follows the backbone)
     """
     changes: list[str] = []
-    for where, model, backbone in _flexible_models(cfg):
+    for where, model, plan in planned_models(cfg):
         link = _Link(where, changes)
-        seen: Features = backbone.out_channels
+        seen: Features = plan.out_channels
         if "backbone_cfg" in model["backbone"]:
-            seen = link.branches(model["backbone"], backbone.out_channels)
+            seen = link.branches(model["backbone"], plan.out_channels)
         seen = link.neck(model.get("neck"), seen)
         for name, part in model.items():
             if name == "roi_head" and isinstance(part, MutableMapping):
@@ -89,7 +84,7 @@ def stride_warnings(cfg: Part) -> list[str]:
 [4, 8, 16, 16]
     """
     warnings = []
-    for where, model, backbone in _flexible_models(cfg):
+    for where, model, plan in planned_models(cfg):
         neck = model.get("neck")
         first: Any = neck[0] if isinstance(neck, Sequence) and neck else neck
         if first is not None and (_kind(first) != "FPN" or first.get("start_level", 0)):
@@ -99,11 +94,11 @@ def stride_warnings(cfg: Part) -> list[str]:
             extractor = roi_head.get(name) if isinstance(roi_head, Mapping) else None
             strides = extractor.get("featmap_strides") if isinstance(extractor, Mapping) else None
             # Levels beyond the backbone's are the neck's own.
-            known = list(backbone.out_strides)[: len(strides or [])]
+            known = list(plan.out_strides)[: len(strides or [])]
             if strides and list(strides)[: len(known)] != known:
                 warnings.append(
                     f"{where}roi_head.{name}.featmap_strides is {list(strides)}, and the "
-                    f"backbone's strides are {list(backbone.out_strides)}"
+                    f"backbone's strides are {list(plan.out_strides)}"
                 )
     return warnings
 
@@ -246,49 +241,6 @@ class _Link:
                 "keep the backbone's, or use a neck"
             )
         return 64 * 2**stage * expansion
-
-
-def flexible_backbones(cfg: Part) -> Iterator[tuple[str, Part, str, Mapping[str, Any]]]:
-    """Each ``FlexResNet`` in a config: prefix of its model, the model, its own path and config.
-
-    >>> model = dict(detector=dict(backbone=dict(type="FlexResNet", depth=18)))
-    >>> [(where, path) for where, _, path, _ in flexible_backbones(dict(model=model))]
-    [('detector.', 'detector.backbone')]
-    """
-    if "backbone" not in cfg and isinstance(cfg.get("model"), MutableMapping):
-        cfg = cfg["model"]
-    yield from _walk(cfg, "")
-
-
-def _flexible_models(cfg: Part) -> Iterator[tuple[str, Part, FlexResNet]]:
-    for where, model, path, backbone in flexible_backbones(cfg):
-        yield where, model, _on_meta(backbone, path)
-
-
-def _walk(model: Part, where: str) -> Iterator[tuple[str, Part, str, Mapping[str, Any]]]:
-    backbone, path = model.get("backbone"), f"{where}backbone"
-    if isinstance(backbone, Mapping) and "backbone_cfg" in backbone:
-        backbone, path = backbone["backbone_cfg"], f"{path}.backbone_cfg"
-    if isinstance(backbone, Mapping) and _is_flexible(backbone):
-        yield where, model, path, backbone
-    for name, part in model.items():
-        if isinstance(part, MutableMapping) and name != "backbone":
-            yield from _walk(part, f"{where}{name}.")
-
-
-def _is_flexible(backbone: Mapping[str, Any]) -> bool:
-    kind = backbone.get("type")
-    built = MODELS.get(kind) if isinstance(kind, str) else kind
-    return isinstance(built, type) and issubclass(built, FlexResNet)
-
-
-def _on_meta(backbone: Mapping[str, Any], path: str) -> FlexResNet:
-    """Build the backbone without memory for its weights, to ask for its channels."""
-    try:
-        with torch.device("meta"):
-            return MODELS.build(dict(backbone))
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"model.{path}: {error}") from error
 
 
 def _kind(part: Mapping[str, Any]) -> str:

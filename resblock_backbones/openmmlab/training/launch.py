@@ -26,6 +26,7 @@ from ..configs.read import read_config
 from ..configs.scopes import scope_of
 from ..datasets.dataset_checks import check_datasets
 from ..models.channels import link_channels, stride_warnings
+from ..models.flexible_backbones import check_backbones
 from .amp import use_mixed_precision
 from .processes import is_first, join_process_group
 from .resume import find_checkpoint
@@ -150,6 +151,7 @@ def _prepare(cfg: Config, loaders: Sequence[str]) -> list[str]:
     """Make a config ready to run on this machine, in place; returns lines for the log."""
     # By a name that an earlier run of this process had, MMEngine would give that run's visualizer.
     (cfg.get("visualizer") or {}).pop("name", None)
+    check_backbones(cfg.model)
     notes = link_channels(cfg.model) + stride_warnings(cfg.model)
     notes += check_datasets(cfg, [name for name in loaders if cfg.get(name)])
     for loader in loaders:
