@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import inspect
 import pickle
 
 import pytest
@@ -89,8 +90,6 @@ def test_another_network_has_another_plan_and_shows_it(change):
 
 
 def test_what_a_network_is_made_of_and_how_it_runs_are_all_options():
-    import inspect
-
     assert set(inspect.signature(FlexResNet).parameters) == STRUCTURE | set(RUNNING)
     changed = {"frozen_stages": 1, "norm_eval": False, "with_cp": True, "channels_last": False}
     assert FlexResNet(18, width=0.125, **changed).plan == FlexResNet.plan_of(depth=18, width=0.125)
