@@ -1,4 +1,4 @@
-"""MMCV's deformable convolutions, as exporters can read them."""
+"""MMCV's deformable convolutions in a form that exporters support."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PACKS = {"DeformConv2dPack": False, "ModulatedDeformConv2dPack": True}
 class PlainDeformConv(nn.Module):
     """The deformable convolution of ``(N, C_in, H, W)`` by torchvision's operator alone.
 
-    MMCV's layers go through an autograd function of Python's, which a trace cannot hold and which
-    fixes batch and size in an exported program.
+    MMCV's layers call an autograd function in Python, which cannot be traced and which fixes batch
+    and size in an exported program.
 
     Args:
         pack: MMCV's ``DeformConv2dPack`` (arXiv 1703.06211) or ``ModulatedDeformConv2dPack`` (arXiv

@@ -1,4 +1,4 @@
-"""What goes wrong with exports."""
+"""Errors of exports."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from ..options.errors import InputError
 
 
 class ExportError(InputError):
-    """A network that cannot be written in a format; the message says which, why, what to do."""
+    """A network cannot be written in a format; the message says why, and what would work."""

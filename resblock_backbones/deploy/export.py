@@ -1,4 +1,4 @@
-"""A backbone as a file for other programs, checked against the network it was made from."""
+"""Export of a backbone to a file, compared with the network it was made from."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from .formats import FORMATS, Facts, Run, quiet
 from .fuse import FusedBackbone, fuse
 from .opsets import LOWEST
 
-#: How far an output may be from the network's, as a part of the largest value of that map.
+#: Tolerance of an output, relative to the largest value of the network's.
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 
 
 @dataclass(frozen=True)
 class Checked:
-    """How the file's outputs for one image compare with the network's.
+    """Comparison of the file's outputs with the network's, for one input.
 
     Attributes:
-        shape: of the image, ``(N, C, H, W)``.
-        differences: of each output the largest difference, as a part of its largest value.
+        shape: of the input, ``(N, C, H, W)``.
+        differences: the largest difference of each output, relative to its largest value.
     """
 
     shape: tuple[int, ...]
@@ -40,13 +40,13 @@ class Checked:
 
 @dataclass(frozen=True)
 class Exported:
-    """What :func:`export` has done; as a string, the table of differences.
+    """Result of :func:`export`; as a string, the table of differences.
 
     Attributes:
         path: the file.
         size: of the file, in bytes.
-        facts: names, channels and strides, which the file tells too.
-        checked: one entry for each image.
+        facts: names, channels and strides, which are also stored in the file.
+        checked: one entry for each input.
     """
 
     path: Path
@@ -75,11 +75,11 @@ def export(
     replace: bool = False,
     progress: Callable[[str], None] = lambda step: None,
 ) -> Exported:
-    """Write a backbone to a file that takes any batch and size, if its outputs are the same.
+    """Export a backbone to a file that takes any batch and image size.
 
-    The file is read again and run on images of several sizes, odd ones too, and batches; where
-    an output differs from the network's there is an error and no file. MMCV's deformable
-    convolutions are written as torchvision's operator: to load them from TorchScript or pt2 import
+    The file is read again and run with several batch and image sizes, odd ones included; if an
+    output differs from the network's, that is an error and no file is written. MMCV's deformable
+    convolutions are written as torchvision's operator: to load them from TorchScript or pt2, import
     torchvision first.
 
     Args:
@@ -90,11 +90,11 @@ def export(
         fused: whether norms are folded into the convolutions, as :func:`fuse` does.
         opset: of ONNX, 11 or higher; None is the exporter's own choice. What an older one cannot
             say is refused.
-        replace: whether a file that is there may be replaced.
-        progress: called with a few words before each step.
+        replace: whether an existing file may be replaced.
+        progress: called with a description before each step.
 
     Returns:
-        What was written, and how far it is from the network.
+        What was written, and the differences from the network.
 
     Raises:
         TypeError: ``net`` is something else.
@@ -166,10 +166,10 @@ def _in_channels(backbone: FlexResNet) -> int:
 
 
 def _images(net: nn.Module, facts: Facts) -> Iterator[Tensor]:
-    """Images to write and to compare with: first one to trace, then sizes that differ from it."""
+    """Inputs to trace and to compare with: one to trace, then others of different sizes."""
     dtype = next(net.parameters()).dtype
     if isinstance(net, FusedBackbone) and dtype != torch.float64:
-        dtype = torch.float32  # it converts by itself
+        dtype = torch.float32  # it converts its input
     stride = max(32, *facts.strides)
     generator = torch.Generator().manual_seed(0)
     for batch, height, width in (
@@ -188,7 +188,7 @@ def _write(net: nn.Module, example: Tensor, facts: Facts, to: str, opset: int | 
         return FORMATS[to].write(net, example, facts, opset)
     except ExportError:
         raise
-    except Exception as error:  # exporters raise what they please
+    except Exception as error:  # exporters raise errors of any type
         raise ExportError(f"to='{to}': the network cannot be written: {_line(error)}") from error
 
 
@@ -216,7 +216,7 @@ def _compare(run: Run, net: nn.Module, image: Tensor, facts: Facts, to: str) -> 
             )
         size = theirs.abs().max().clamp(min=torch.finfo(theirs.dtype).tiny)
         difference = float((ours - theirs).abs().max() / size)
-        if not difference <= tolerance:  # nor where it is no number
+        if not difference <= tolerance:  # NaN is an error too
             raise ExportError(
                 f"to='{to}': {name} of an image of {shape} differs from the network's by "
                 f"{difference:.1e} of its largest value, more than {tolerance:.0e}; nothing was "

@@ -1,4 +1,4 @@
-"""The formats that networks are exported to: how each is written and read again."""
+"""The formats of exports: how each is written and read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from .errors import ExportError
 from .opsets import EXPORTERS_LOWEST, at_opset
 
-#: Takes an image, gives the maps.
+#: A function of the input that returns the feature maps.
 Run = Callable[[Tensor], Sequence[Tensor]]
 
 #: The file inside a ``.pt`` or ``.pt2`` that holds :class:`Facts`.
@@ -28,7 +28,7 @@ AXES = ("batch", "height", "width")
 
 @dataclass(frozen=True)
 class Facts:
-    """What a file tells about the network in it, beside the network.
+    """Facts about the network that are stored in its file.
 
     Attributes:
         input: the name of the input, ``(N, in_channels, H, W)``.
@@ -118,7 +118,7 @@ def read_onnx(data: bytes) -> Run:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is raised too
+    options.log_severity_level = 4  # errors are raised as well
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     (image,) = session.get_inputs()
 
@@ -128,7 +128,7 @@ def read_onnx(data: bytes) -> Run:
     return run
 
 
-#: In the order in which they are told.
+#: In the order in which messages list them.
 FORMATS = {
     "onnx": Format((".onnx",), write_onnx, read_onnx),
     "torchscript": Format((".pt", ".ts", ".torchscript"), write_torchscript, read_torchscript),
@@ -171,7 +171,7 @@ def _plain(value: Any) -> str:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without the warnings of tracers: they are about what is checked afterwards."""
+    """Suppress the warnings of tracers: they concern what is checked afterwards."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

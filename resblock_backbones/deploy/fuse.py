@@ -22,12 +22,12 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 class FusedBackbone(nn.Module):
-    """A backbone that converts its input and its outputs by itself; what :func:`fuse` returns.
+    """A backbone that converts its input and its outputs; the result of :func:`fuse`.
 
-    Stays in eval mode, whatever ``train()`` says, and has no parameter that learns.
+    It stays in eval mode after ``train()``, and none of its parameters requires gradients.
 
     Args:
-        net: the backbone; is used as it is.
+        net: the backbone.
 
     Attributes:
         out_channels, out_strides, feature_info: as of a ``FlexResNet``.
@@ -51,16 +51,16 @@ class FusedBackbone(nn.Module):
         return _to(outputs, x.dtype) if x.is_floating_point() else outputs
 
     def train(self, mode: bool = True) -> FusedBackbone:
-        """Does nothing but return the backbone: it is for inference."""
+        """Does nothing: the backbone is for inference."""
         return super().train(False)
 
 
 def fuse(net: nn.Module, dtype: torch.dtype | None = None) -> FusedBackbone:
     """A copy of ``net`` for inference, with the same outputs, faster.
 
-    Every norm behind a convolution is folded into it for good, where that can be (a group norm, or
-    one behind a deformable convolution, stays), and weights lie in memory with channels last. Later
-    changes of ``net`` do not reach the copy.
+    Every norm after a convolution is folded into it, except for those that cannot be (group norms,
+    norms after a deformable convolution), and weights are in channels_last format. Later changes of
+    ``net`` do not affect the copy.
 
     Args:
         net: a ``FlexResNet``; or torchvision's ``IntermediateLayerGetter`` of one, the ``body`` of
@@ -69,7 +69,7 @@ def fuse(net: nn.Module, dtype: torch.dtype | None = None) -> FusedBackbone:
             outputs have the input's type either way, so that neck and heads stay as they are.
 
     Raises:
-        TypeError: ``net`` is something else, or ``dtype`` no floating point type.
+        TypeError: ``net`` is something else, or ``dtype`` is not a floating point type.
 
     Example:
         >>> from resblock_backbones import FlexResNet
@@ -103,8 +103,8 @@ def fuse_backbone(model: Model, dtype: torch.dtype | None = None) -> Model:
     """A copy of a whole model in eval mode, its backbone replaced by :func:`fuse`'s of it.
 
     Args:
-        model: a detector or segmentor that holds a ``FlexResNet`` anywhere inside: MMDetection's,
-            MMSegmentation's, torchvision's, or one's own.
+        model: a detector or segmentor with a ``FlexResNet`` anywhere inside: of MMDetection,
+            MMSegmentation or torchvision, or a custom one.
         dtype: of the backbone alone; see :func:`fuse`.
 
     Raises:
@@ -128,8 +128,8 @@ def fuse_backbone(model: Model, dtype: torch.dtype | None = None) -> Model:
     ]
     if not found:
         raise ValueError(
-            f"fuse_backbone: {type(model).__name__} holds no FlexResNet, or one that is fused "
-            "already; other backbones' blocks are not known well enough"
+            f"fuse_backbone: {type(model).__name__} contains no FlexResNet, or one that is fused "
+            "already; only FlexResNet can be fused"
         )
     for parent, name, child in found:
         setattr(parent, name, fuse(child, dtype))
@@ -143,7 +143,7 @@ def _is_backbone(module: nn.Module) -> bool:
 
 
 def _pairs(parent: nn.Module) -> Iterator[tuple[str, str]]:
-    """Names of the convolutions in ``parent`` and of the norms that are applied right behind."""
+    """Names of the convolutions in ``parent`` and of the norms that follow them directly."""
     if isinstance(parent, ResidualUnit):
         for number in range(1, parent.convolutions + 1):
             yield f"conv{number}", f"bn{number}"

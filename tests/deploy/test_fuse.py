@@ -217,7 +217,7 @@ def test_a_backbone_is_found_anywhere():
 def test_what_cannot_be_fused_is_refused_by_name():
     with pytest.raises(TypeError, match="Linear is not a FlexResNet.*fuse_backbone"):
         fuse(nn.Linear(1, 1))
-    with pytest.raises(ValueError, match="Linear holds no FlexResNet"):
+    with pytest.raises(ValueError, match="Linear contains no FlexResNet"):
         fuse_backbone(nn.Linear(1, 1))
     fused = fuse_backbone(nn.Sequential(FlexResNet(18, width=0.25)))
     with pytest.raises(ValueError, match="fused already"):

@@ -32,17 +32,17 @@ def network_of_config(
 
     Args:
         config: the config file.
-        weights: of the whole model or its backbone; None begins as the backbone's ``init_cfg``
-            says.
-        options: of the backbone, before the config's.
+        weights: of the whole model or its backbone; None initialises as the backbone's
+            ``init_cfg`` says.
+        options: of the backbone; they take precedence over the config's.
         cfg_options: dotted key -> value, merged into the config.
-        any_backbone: take what stands as ``model.backbone``, of whatever kind; else the one
-            ``FlexResNet`` of the model, wherever in it that stands.
+        any_backbone: take ``model.backbone``, of whatever type; else the only ``FlexResNet`` of
+            the model, anywhere in it.
 
     Raises:
         ConfigError: the config cannot be read, has no such backbone or several different ones, or
             the backbone refuses its options.
-        CheckpointError: weights that cannot be read, or do not fit.
+        CheckpointError: the weights cannot be read, or do not fit.
     """
     cfg = read_config(config, cfg_options)
     path, backbone = _find_backbone(cfg, config, any_backbone)
@@ -73,7 +73,7 @@ def network_of_config(
 
 
 def _find_backbone(cfg: Config, config: str, any_backbone: bool) -> tuple[str, Mapping[str, Any]]:
-    """Where in the model the backbone stands, and its config."""
+    """Path of the backbone in the model's config, and its config."""
     model = cfg.get("model")
     if not isinstance(model, MutableMapping):
         raise ConfigError(f"{config}: has no 'model'")
@@ -97,10 +97,10 @@ def _find_backbone(cfg: Config, config: str, any_backbone: bool) -> tuple[str, M
 
 
 def pixels_of_config(cfg: Config) -> Pixels:
-    """What a config's `data_preprocessor` does to the colours of an image.
+    """Normalisation of a config's `data_preprocessor`.
 
-    MMCV's loader gives BGR, unless the preprocessor turns it round; without a mean an image stays
-    as it is, from 0 to 255, and without a preprocessor it is ImageNet's.
+    MMCV's loader returns BGR, which the preprocessor may reverse. Without a mean images are not
+    normalised (0 to 255); without a preprocessor ImageNet's mean and deviation are used.
 
     >>> cfg = Config(dict(data_preprocessor=dict(mean=[1, 2, 3], std=[4, 5, 6], bgr_to_rgb=True)))
     >>> pixels_of_config(cfg)
@@ -110,7 +110,7 @@ def pixels_of_config(cfg: Config) -> Pixels:
     given = inside or cfg.get("data_preprocessor")
     if not given:
         return IMAGENET
-    # MMPretrain's says it in another word.
+    # MMPretrain's preprocessor calls it `to_rgb`.
     rgb = given.get("bgr_to_rgb") or given.get("to_rgb")
     return Pixels(
         _three(given.get("mean"), 0.0), _three(given.get("std"), 1.0), "RGB" if rgb else "BGR"

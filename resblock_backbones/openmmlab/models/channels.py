@@ -1,8 +1,8 @@
 """Make necks and heads follow the channels of the backbone.
 
-In a config of the MM family the channels of the backbone stand once more in the neck, or in every
-head where there is no neck. Change the depth or the width and training ends in `expected input to
-have 256 channels`. A `FlexResNet`'s plan tells its `out_channels` before it is built, so the rest
+In a config of the MM packages the neck repeats the channels of the backbone, or every head does if
+there is no neck. After a change of depth or width, training fails with `expected input to have 256
+channels`. The plan of a `FlexResNet` has its `out_channels` before it is built, so the other parts
 can follow.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 from ...options.errors import ConfigError
 from .flexible_backbones import Part, planned_models
 
-#: Channels of the maps that a head sees; None where it does not depend on the backbone.
+#: Channels of a head's input feature maps; None if they do not depend on the backbone.
 Features = Sequence[int | None]
 
 #: Necks that take every output of the backbone, one entry of `in_channels` for each.
@@ -26,15 +26,15 @@ ALL_INPUTS = frozenset(
 #: Necks that take the first outputs, as many as they have `in_channels`.
 FIRST_INPUTS = frozenset(["CLRFPN"])
 
-#: Necks that keep the channels that they are given.
+#: Necks that do not change the channels.
 PASS_THROUGH = frozenset(["GlobalAveragePooling"])
 
 
 def link_channels(cfg: Part) -> list[str]:
-    """Set the input channels of necks and heads to what the backbone gives, in place.
+    """Set the input channels of necks and heads to the backbone's output channels, in place.
 
-    Only a `FlexResNet` is followed; models with any other backbone stay as they are. Models
-    inside models (`detector` of a tracker, `module` under test-time augmentation) are found.
+    Models with another backbone than `FlexResNet` stay as they are. Models inside of models
+    (`detector` of a tracker, `module` under test-time augmentation) are found.
 
     Args:
         cfg: a model's config, or a whole config with a `model`.
@@ -43,8 +43,8 @@ def link_channels(cfg: Part) -> list[str]:
         One line per change.
 
     Raises:
-        ConfigError: the backbone refuses its options, a head asks for an output that the backbone
-            does not give, or a fixed part of the model cannot follow.
+        ConfigError: an option of the backbone is wrong, a head uses an output that the backbone
+            does not return, or a fixed part of the model cannot follow.
 
     >>> model = dict(
     ...     backbone=dict(type="FlexResNet", depth=18, width=0.5),
@@ -69,10 +69,10 @@ def link_channels(cfg: Part) -> list[str]:
 
 
 def stride_warnings(cfg: Part) -> list[str]:
-    """Say where RoI extractors look at other strides than the backbone has.
+    """Warn about RoI extractors whose strides differ from the backbone's.
 
-    These strides are not changed: the anchors, the assignment of boxes to levels and the user's
-    intention hang on them.
+    These strides are not changed, since anchors and the assignment of boxes to levels depend on
+    them.
 
     >>> model = dict(
     ...     backbone=dict(type="FlexResNet", depth=18, output_stride=16),
@@ -93,7 +93,7 @@ def stride_warnings(cfg: Part) -> list[str]:
         for name in ("bbox_roi_extractor", "mask_roi_extractor"):
             extractor = roi_head.get(name) if isinstance(roi_head, Mapping) else None
             strides = extractor.get("featmap_strides") if isinstance(extractor, Mapping) else None
-            # Levels beyond the backbone's are the neck's own.
+            # The neck adds levels beyond the backbone's.
             known = list(plan.out_strides)[: len(strides or [])]
             if strides and list(strides)[: len(known)] != known:
                 warnings.append(
@@ -104,7 +104,7 @@ def stride_warnings(cfg: Part) -> list[str]:
 
 
 class _Link:
-    """Sets entries of one model, and writes down what changed."""
+    """Sets entries of one model's config, and records the changes."""
 
     def __init__(self, where: str, changes: list[str]) -> None:
         self.where = where
@@ -113,7 +113,7 @@ class _Link:
     def set(self, part: Part, path: str, key: str, value: Any) -> None:
         before = part[key]
         after = value
-        if isinstance(value, Sequence):  # some necks take a tuple, and no list
+        if isinstance(value, Sequence):  # some necks require a tuple
             after = tuple(value) if isinstance(before, tuple) else list(value)
         if before == after:
             return
@@ -135,7 +135,7 @@ class _Link:
         return [outer["out_channels"], context[0], context[0]]
 
     def neck(self, neck: Any, channels: Features) -> Features:
-        """Set the neck's input channels; returns what the heads see behind it."""
+        """Set the neck's input channels; returns the channels of its outputs."""
         several = isinstance(neck, Sequence)
         first = neck[0] if several and neck else neck
         if not isinstance(first, MutableMapping) or _kind(first) in PASS_THROUGH:
@@ -143,7 +143,7 @@ class _Link:
         path = "neck[0]" if several else "neck"
         given = first.get("in_channels")
         if isinstance(given, Sequence):
-            # A neck of unknown kind with another number of inputs chooses among the outputs.
+            # An unknown neck with another number of inputs selects among the outputs.
             if _kind(first) in ALL_INPUTS or len(given) == len(channels):
                 self.set(first, path, "in_channels", channels)
             elif _kind(first) in FIRST_INPUTS:
@@ -152,7 +152,7 @@ class _Link:
             self.set(first, path, "in_channels", channels[-1])
         if _kind(first) != "JPU":
             return []
-        # JPU hands the backbone's own maps on, all but the last, which it makes anew.
+        # JPU returns the backbone's feature maps, except for the last, which it replaces.
         start = first.get("start_level", 0)
         last = first.get("end_level", -1)
         last = len(channels) - 1 if last == -1 else last - 1
@@ -175,7 +175,7 @@ class _Link:
     def _in_channels(self, head: Part, path: str, seen: Features) -> None:
         given = head.get("in_channels")
         index = head.get("in_index")
-        # MMSegmentation's heads take the last map unless told otherwise.
+        # MMSegmentation's heads use the last feature map by default.
         if index is None and path.startswith(("decode_head", "auxiliary_head")):
             index = -1
         if isinstance(given, Sequence):
@@ -202,13 +202,13 @@ class _Link:
     def _at(self, seen: Features, index: int, path: str) -> int | None:
         if not -len(seen) <= index < len(seen):
             raise ConfigError(
-                f"model.{self.where}{path}.in_index: there is no map {index}; "
-                f"{len(seen)} come from the backbone (out_indices) and neck"
+                f"model.{self.where}{path}.in_index: there is no feature map {index}; backbone "
+                f"(out_indices) and neck return {len(seen)}"
             )
         return seen[index]
 
     def roi_head(self, roi_head: Part, seen: Features, backbone: Mapping[str, Any]) -> None:
-        """Set extractors and heads of a RoI head that looks at the backbone (C4, DC5)."""
+        """Set extractors and heads of a RoI head on the backbone's outputs (C4, DC5)."""
         if len(seen) != 1 or seen[0] is None:
             return
         channels = seen[0]
@@ -237,8 +237,8 @@ class _Link:
         if takes != channels:
             raise ConfigError(
                 f"model.{self.where}{path}: {_kind(shared)} of depth {shared.get('depth')} takes "
-                f"{takes} channels, the backbone gives {channels}; it has no width to change, so "
-                "keep the backbone's, or use a neck"
+                f"{takes} channels, the backbone has {channels}; its width is fixed, so keep the "
+                "backbone's, or use a neck"
             )
         return 64 * 2**stage * expansion
 

@@ -1,8 +1,8 @@
-"""Make MMEngine load checkpoints without ever running what is in them.
+"""Make MMEngine load checkpoints without running code from them.
 
-MMEngine's own files hold more than tensors: the history of the losses, a few numbers of numpy's,
-the methods of a scheduler. PyTorch's `weights_only=True` refuses those; here they have harmless
-stand-ins (see `checkpoint_types`), and nothing falls back to ordinary unpickling.
+MMEngine's checkpoints hold more than tensors: the history of the losses, NumPy scalars, the methods
+of a scheduler. PyTorch's `weights_only=True` refuses those; here they are replaced with data-only
+types (see `checkpoint_types`), and nothing falls back to ordinary unpickling.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from .storage import save_whole_files
 
 
 def load(file: str | os.PathLike[str] | IO[bytes], map_location: MapLocation = None) -> Any:
-    """Load a checkpoint of MMEngine's with all that is in it, and never run any of it.
+    """Load a checkpoint of MMEngine with its whole content, without running code from it.
 
     Args:
         file: the checkpoint, or an open file.
         map_location: as in `torch.load`.
 
     Raises:
-        CheckpointError: as by `safe_load`.
+        CheckpointError: as in `safe_load`.
 
     >>> load("epoch_12.pth")
     Traceback (most recent call last):
@@ -54,7 +54,7 @@ def load_from_http(
     model_dir: str | None = None,
     progress: bool = True,
 ) -> Any:
-    """MMEngine's loader of `http(s)://`, by `load`; the file is kept in PyTorch's cache."""
+    """MMEngine's loader of `http(s)://`, by `load`; the file is stored in PyTorch's cache."""
     rank, processes = get_dist_info()
     try:
         if rank == 0:
@@ -77,7 +77,7 @@ def load_from_storage(
 
 
 def install() -> None:
-    """Make MMEngine load by `load`, whatever the scheme, and write files whole."""
+    """Make MMEngine load by `load`, whatever the scheme, and write files atomically."""
     CheckpointLoader.register_scheme(prefixes="", loader=load_from_local, force=True)
     CheckpointLoader.register_scheme(
         prefixes=["http://", "https://"], loader=load_from_http, force=True
@@ -95,12 +95,12 @@ def install() -> None:
 def _safe_torch_load(
     file: str | IO[bytes], map_location: MapLocation = None, weights_only: bool | None = None
 ) -> Any:
-    """In place of the one in MMEngine 0.10.12, which unpickles anything when it is refused."""
+    """Replaces the function of MMEngine 0.10.12, which falls back to unpickling anything."""
     return load(file, map_location)
 
 
 def _only_data(checkpoint: Any) -> Any:
-    """Take out what MMEngine would run: on resume it executes `meta['config']` as Python."""
+    """Remove what MMEngine would execute: on resume it runs `meta['config']` as Python."""
     meta = checkpoint.get("meta") if isinstance(checkpoint, dict) else None
     if isinstance(meta, dict):
         meta.pop("config", None)

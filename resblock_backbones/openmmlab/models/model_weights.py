@@ -1,4 +1,4 @@
-"""Whether a checkpoint has the weights of a model."""
+"""Loading all weights of a model, and comparing a checkpoint with a model."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def load_model_weights(model: nn.Module, file: str, *, prefix: str = "") -> Mapp
     Args:
         model: as a config builds it.
         file: the checkpoint: a file, a URL, or a name that MMEngine knows.
-        prefix: of the model's names in the checkpoint, as `backbone.` for a backbone of a whole
-            model; a checkpoint without such names is taken as it is.
+        prefix: of the model's names in the checkpoint, such as `backbone.` for the backbone of a
+            whole model; ignored if no name has it.
 
     Returns:
         The checkpoint's `meta`: the classes that it was trained for, and more.
 
     Raises:
-        CheckpointError: it is not there, is damaged, would run code, or is of another model.
+        CheckpointError: it does not exist, is damaged, would run code, or is of another model.
     """
     if "://" not in file and not Path(file).is_file():
         raise CheckpointError(f"{file}: there is no such checkpoint file")
@@ -55,13 +55,13 @@ def compare_weights(
     revise_keys: Sequence[tuple[str, str]],
     backbone: str = "backbone.",
 ) -> tuple[int, list[str]]:
-    """How many of a model's weights a checkpoint has, and what is wrong with the others.
+    """Number of a model's weights that a checkpoint has, and what is wrong with the others.
 
     Args:
         model: the model.
         state_dict: of the checkpoint.
-        revise_keys: patterns of names and what stands for them in the model, as MMEngine has them.
-        backbone: what the names of the backbone's weights begin with.
+        revise_keys: patterns of names and their replacements, as in MMEngine.
+        backbone: prefix of the backbone's weights.
 
     >>> compare_weights(nn.Linear(2, 1), nn.Linear(2, 1, bias=False).state_dict(), [])
     (1, ['1 missing (bias, ...)'])
@@ -75,7 +75,7 @@ def compare_weights(
     for name, value in state_dict.items():
         shape = getattr(value, "shape", None)
         name = _revised(name, revise_keys)
-        # A FlexResNet takes other families' names, another backbone its own.
+        # A FlexResNet accepts other families' names, any other backbone only its own.
         found[name] = found[_own_name(name, backbone)] = shape
     left_out = {
         "missing": [name for name in own if name not in found],
@@ -94,7 +94,7 @@ def _revised(name: str, revise_keys: Sequence[tuple[str, str]]) -> str:
 
 
 def _own_name(name: str, backbone: str) -> str:
-    """What a `FlexResNet` calls a weight that is loaded into it."""
+    """The name of a weight after loading into a `FlexResNet`."""
     if name.startswith(backbone):
         name = backbone + rename_key(name.removeprefix(backbone))
     return name

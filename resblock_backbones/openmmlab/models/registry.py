@@ -1,4 +1,4 @@
-"""The registry that configs build backbones from."""
+"""The registry from which configs build backbones."""
 
 from mmengine.registry import MODELS as BACKBONES  # the root, which every scope falls back on
 

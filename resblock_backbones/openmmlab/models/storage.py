@@ -1,8 +1,8 @@
-"""Make MMEngine write files whole.
+"""Make MMEngine write files atomically.
 
-MMEngine opens `epoch_12.pth` and writes into it. A run that is stopped in that second leaves half
-a checkpoint under the name that `--resume` will look for. And of `max_keep_ckpts=1` it removes the
-one checkpoint before it writes the next.
+MMEngine writes directly into `epoch_12.pth`. A run that is killed meanwhile leaves a truncated
+checkpoint under the name that `--resume` looks for. With `max_keep_ckpts=1` it also removes the
+only checkpoint before it writes the next.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...files.whole import write_whole
 
 
 class WholeFileBackend(LocalBackend):
-    """MMEngine's storage on this machine's disk, where a file is there whole or not at all.
+    """MMEngine's local storage, with files that get their name only when they are complete.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -34,7 +34,7 @@ class WholeFileBackend(LocalBackend):
             self._remove(self.outdated.pop(), Path(filepath))
 
     def remove(self, filepath: str | os.PathLike[str]) -> None:
-        """Remove a file; a checkpoint only when the next one is there."""
+        """Remove a file; a checkpoint only after the next one is written."""
         if Path(filepath).suffix == ".pth" and Path(filepath).is_file():
             self.outdated.append(Path(filepath))
         else:
@@ -50,5 +50,5 @@ class WholeFileBackend(LocalBackend):
 
 
 def save_whole_files() -> None:
-    """Make MMEngine write by `WholeFileBackend`."""
+    """Make MMEngine write through `WholeFileBackend`."""
     register_backend("local", WholeFileBackend, force=True, prefixes="")
