@@ -15,18 +15,18 @@ FAMILIES = {
 
 HEAD = """# The zoos
 
-Which configs of MMDetection and MMSegmentation work here. Each model was built without downloads,
-and did one loss with backward and one prediction on two small random images (or a short video)
-on the CPU, with MMCV's operators of this package. *FlexResNet*: the same with FlexResNet in place
-of each ResNet, ResNeXt, ResNetV1c and ResNetV1d; a dash where there is none.
+Configs of MMDetection and MMSegmentation that work with this package. Each model was built without
+downloads, and ran one training step (loss and backward) and one prediction on two small random
+images (or a short video) on the CPU, with MMCV's operators of this package. *FlexResNet*: the same
+with FlexResNet in place of each ResNet, ResNeXt, ResNetV1c and ResNetV1d; a dash if there is none.
 
-Written by `python benchmarks/zoo_run.py --write`; `benchmarks/zoo_run.py` tells how to run it.
+Written by `python benchmarks/zoo_run.py --write`; its docstring describes how to run it.
 """
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a config.
+    """The result of a config.
 
     Attributes:
         config: `mmdet/<folder>/<file>` or `mmseg/...`.
