@@ -38,6 +38,9 @@ __all__ = [
     "load_weights",
 ]
 
+#: How the command is called, on Windows too.
+_COMMAND = ("resblock", "resblock.exe", "resblock-script.py")
+
 #: Room -> the public names that it has.
 _HOMES = {
     "layers": ("ConvNxN", "SpatialSeparableConvNxN", "conv_norm"),
@@ -76,6 +79,7 @@ def _import_all() -> None:
 
 
 # The command `resblock` answers --help before PyTorch would be there, and imports what it needs.
-if Path(sys.argv[0] if sys.argv else "").stem != "resblock":
+# By its whole name: a script of the user's may be called resblock.py.
+if Path(sys.argv[0] if sys.argv else "").name not in _COMMAND:
     refuse_old_torch()
     _import_all()

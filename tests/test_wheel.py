@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from resblock_backbones import __version__
 from resblock_backbones.files.shipped_configs import config_names
 
 ROOT = Path(__file__).parents[1]
@@ -106,7 +107,7 @@ def test_the_metadata_say_what_is_needed_and_what_it_is(dist):
 
 
 def test_the_command_answers_from_the_new_environment(environment, resblock):
-    assert resblock("--version") == "resblock_backbones 0.1.0\n"
+    assert resblock("--version") == f"resblock_backbones {__version__}\n"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert resblock("--help").count("\n") > 10
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -30,12 +30,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
 
-    >>> main(["--version"])
-    resblock_backbones 0.1.0
+    >>> main(["--version"])  # doctest: +ELLIPSIS
+    resblock_backbones ...
     0
     """
+    try:
+        status = _command(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads the output, `head` for one, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13
+    return status
+
+
+def _command(arguments: Sequence[str] | None) -> int:
     name, *rest = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
-    if name in ("-h", "--help"):
+    if name in ("-h", "--help", "help"):
+        if rest and rest[0] in COMMANDS:
+            return _command([rest[0], "--help"])
         print(overview())
         return 0
     if name in ("-V", "--version"):
@@ -81,6 +93,8 @@ def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | N
     except KeyboardInterrupt:
         print(getattr(command, "INTERRUPTED", "interrupted; nothing was written"), file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        raise
     except (*mistakes, OtherProcessError) as error:
         status = 1 if isinstance(error, OtherProcessError) else 2
         if show_traceback:

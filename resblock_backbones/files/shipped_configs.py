@@ -84,13 +84,13 @@ def find_config(given: str) -> str:
     """
     if given.startswith(PREFIX):
         return str(shipped_config(given))
-    if Path(given).exists():
+    if Path(given).is_file():
         return given
     try:
         return str(shipped_config(given))
     except ConfigError:
         # Whoever writes an existing folder means a file in it: who reads it names its neighbours.
-        if len(Path(given).parts) > 1 and Path(given).parent.is_dir():
+        if Path(given).exists() or len(Path(given).parts) > 1 and Path(given).parent.is_dir():
             return given
     near = _near(given.removesuffix(".py"))
     if len(Path(given).parts) > 1 and not near:

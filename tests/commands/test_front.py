@@ -37,7 +37,7 @@ def resblock(*arguments, code=SCRIPT, **more):
 def test_alone_it_lists_every_command_with_a_line():
     done = resblock()
     assert done.returncode == 0 and done.stderr == ""
-    assert done.stdout == resblock("--help").stdout
+    assert done.stdout == resblock("--help").stdout == resblock("help").stdout
     lines = [line.split() for line in done.stdout.splitlines() if line.startswith("  ")]
     assert [line[0] for line in lines] == list(COMMANDS)
     assert all(len(line) > 3 for line in lines)
@@ -53,9 +53,10 @@ def test_help_takes_no_pytorch_and_next_to_no_time():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_says_what_it_takes(name, capsys):
+@pytest.mark.parametrize("words", ["{} --help", "help {}"])
+def test_every_command_says_what_it_takes(name, words, capsys):
     with pytest.raises(SystemExit) as ended:
-        main([name, "--help"])
+        main(words.format(name).split())
     said = capsys.readouterr().out
     assert ended.value.code == 0 and said.startswith(f"usage: resblock {name} ")
     module = importlib.import_module(f"resblock_backbones.commands.{COMMANDS[name].module}")
@@ -81,6 +82,16 @@ def test_an_unknown_option_is_status_2(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["shapes", "--tarin", "3"])
     assert ended.value.code == 2 and "--tarin" in capsys.readouterr().err
+
+
+def test_output_that_nobody_reads_to_its_end_is_no_mistake():
+    code = "import sys\nfrom resblock_backbones.commands.front import main\nsys.exit(main())"
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-c", code.replace("sys\n", "sys\nsys.argv[0] = 'resblock'\n", 1)]
+    done = subprocess.run([*command, "configs"], stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert done.returncode == 141 and done.stderr == ""
 
 
 class Command:
@@ -225,7 +236,7 @@ def test_the_package_in_the_command_gives_all_its_names_when_they_are_asked_for(
         "from resblock_backbones import *\n"
         "FlexResNet.from_checkpoint, BACKBONES.get('FlexResNet')\n"
     )
-    done = resblock(code=code, env=os.environ)
+    done = resblock(code=code)
     assert done.returncode == 0, done.stderr
 
 

@@ -48,6 +48,17 @@ def test_parts_are_inherited_beside_other_packages_configs(work):
     assert cfg.default_scope == "mmdet" and cfg.train_cfg.max_epochs == 12
 
 
+def test_a_config_of_mmsegmentation_is_inherited_from_either_family(work):
+    theirs = "mmseg::fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1024.py"
+    Path("a.py").write_text(f"_base_ = '{theirs}'\nmodel = dict(backbone=dict(depth=101))\n")
+    cfg = read_config("a.py")
+    assert cfg.default_scope == "mmseg" and cfg.model.backbone.depth == 101
+    assert cfg.model._scope_ == "mmseg"
+    Path("b.py").write_text(f"_base_ = '{theirs.replace('fcn_r50', 'fcn_r5')}'\n")
+    with pytest.raises(ConfigError, match="b.py: "):
+        read_config("b.py")
+
+
 def test_a_base_that_is_not_there_is_told_with_the_nearest(work):
     Path("a.py").write_text(f"_base_ = 'resblock::{FASTER.replace('flexr18', 'flexr81')}'\n")
     with pytest.raises(ConfigError, match=f"did you mean 'resblock::{FASTER}'"):
@@ -65,6 +76,8 @@ def test_a_file_of_the_user_s_comes_before_a_config_of_its_name(work):
     Path(Path(FASTER).name).write_text("")
     assert find_config(Path(FASTER).name) == Path(FASTER).name
     assert find_config(f"resblock::{Path(FASTER).name}") != Path(FASTER).name
+    Path(Path(FASTER).stem).mkdir()  # a folder of results may have the name of a config
+    assert find_config(Path(FASTER).stem) == str(configs_folder() / FASTER)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-# The generated `shapes` images: python tools/make_shapes.py --out data/shapes
+# The generated `shapes` images: resblock shapes --out data/shapes
 dataset_type = "CocoDataset"
 data_root = "data/shapes/"
 metainfo = dict(classes=("circle", "square", "triangle", "star", "ring"))

@@ -1,4 +1,4 @@
-# The label maps of the generated `shapes` images: python tools/make_shapes.py --out data/shapes
+# The label maps of the generated `shapes` images: resblock shapes --out data/shapes
 dataset_type = "BaseSegDataset"
 data_root = "data/shapes/"
 metainfo = dict(
