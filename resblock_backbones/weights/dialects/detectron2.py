@@ -17,8 +17,10 @@ def _stem(number: int, conv: str, norm: str) -> tuple[Rule, ...]:
 
 DETECTRON2 = Dialect(
     name="detectron2",
-    anchor="res2.0.conv1.weight",
+    landmark=r"res2\.\d+\.conv[1-3]\.weight",
     claims=lambda names: True,
+    # What contrastive learning trains on top stands in the stem, by its converter's mistake.
+    part=r"(?:stem\.(?!fc\.)|res\d\.)",
     plain_stem=_stem(1, "conv1", "bn1"),
     # Its DeepLab stem.
     deep_stem=(
@@ -43,29 +45,30 @@ DETECTRON2 = Dialect(
     deep_stem_mark="stem.conv2.weight",
     # The bias in front of a norm that MSRA's files hold and Detectron2 does not use.
     left_out=re.compile(r"stem\.conv1\.bias"),
-    # MSRA's weights, its default; ResNeXt's and torchvision's downsample in the 3x3 convolution.
-    style="caffe",
+    # MSRA's weights, its default, downsample in the first; torchvision's in the 3x3 convolution.
+    style=None,
     channel_order="BGR",
 )
 
 CAFFE2 = Dialect(
     name="caffe2",
-    anchor="res2_0_branch2a_w",
+    landmark=r"res2_\d+_branch2[abc]_w",
     claims=lambda names: True,
+    part=r"(?:(?:res_)?conv1_|res\d_\d+_branch)",
     plain_stem=(
         Rule("conv1_w", "conv1.weight"),
-        Rule("res_conv1_{norm}_{sb}", "bn1.{param}"),
-        Rule("conv1_{norm}_{sb}", "bn1.{param}", reads_only=True),
+        Rule("res_conv1_{norm}_{affine}", "bn1.{param}"),
+        Rule("conv1_{norm}_{affine}", "bn1.{param}", reads_only=True),
     ),
     deep_stem=(),
     rules=(
         Rule("res{res}_{block}_branch2{abc}_w", "layer{stage}.{block}.conv{conv}.weight"),
         Rule(
-            "res{res}_{block}_branch2{abc}_{norm}_{sb}",
+            "res{res}_{block}_branch2{abc}_{norm}_{affine}",
             "layer{stage}.{block}.bn{conv}.{param}",
         ),
         Rule("res{res}_{block}_branch1_w", "layer{stage}.{block}.residual.0.weight"),
-        Rule("res{res}_{block}_branch1_{norm}_{sb}", "layer{stage}.{block}.residual.1.{param}"),
+        Rule("res{res}_{block}_branch1_{norm}_{affine}", "layer{stage}.{block}.residual.1.{param}"),
         Rule("fc1000_{wb}", "fc.{param}"),
         Rule("pred_{wb}", "fc.{param}", reads_only=True),
     ),

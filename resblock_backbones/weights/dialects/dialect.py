@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -19,38 +19,46 @@ class Dialect:
 
     Attributes:
         name: of the family.
-        anchor: a name that each of its ResNets has, by which a backbone is found in a detector.
-        claims: whether a backbone's names, those behind the anchor's prefix, are of this family.
+        landmark: how names of the first stage's convolutions end, by which a backbone is found in
+            a detector.
+        claims: whether a backbone's tensors, those behind the landmark's prefix, are of this
+            family.
+        part: how names of tensors of stem and stages begin.
         plain_stem, deep_stem: the rules of the two kinds of stem.
         rules: all others. The first rule that applies counts.
         deep_stem_mark: a name that only a deep stem has.
         left_out: names that its files hold and its networks do not.
-        style: where the family's bottlenecks downsample, unless the caller says otherwise.
+        style: where the family's bottlenecks downsample; None where it has both kinds.
         channel_order: of the images that its ImageNet weights expect.
         folded_norms: running statistics are folded into weights and biases.
         numbers_identity: with ``avg_down``, a shortcut that keeps the size still counts the
             pooling that it does not need.
+        options: of ``FlexResNet`` that all of its networks have, and weights do not show.
         written_prefix: what its tools look for in front of a backbone's names.
+        head: what its tools look for in front of a classifier's, where that is no part of the
+            backbone.
     """
 
     name: str
-    anchor: str
-    claims: Callable[[Collection[str]], bool]
+    landmark: str
+    claims: Callable[[Mapping[str, Tensor]], bool]
+    part: str
     plain_stem: tuple[Rule, ...]
     deep_stem: tuple[Rule, ...]
     rules: tuple[Rule, ...]
     deep_stem_mark: str
     left_out: re.Pattern[str] | None = None
-    style: Literal["pytorch", "caffe"] = "pytorch"
+    style: Literal["pytorch", "caffe"] | None = "pytorch"
     channel_order: Literal["RGB", "BGR"] = "RGB"
     folded_norms: bool = False
     numbers_identity: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)
     written_prefix: str = ""
+    head: str = ""
 
     def to_ours(self, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
         """Tensors under ``FlexResNet``'s names (and ``fc.*``), and the names no rule knows."""
         rules = self._rules(self.deep_stem_mark in tensors)
-        folded = self.folded_norms and not any("_gn_" in name for name in tensors)
         ours, unknown = {}, []
         for name, tensor in tensors.items():
             if self.left_out and self.left_out.fullmatch(name):
@@ -60,7 +68,7 @@ class Dialect:
                 unknown.append(name)
             else:
                 ours[renamed] = tensor
-        if folded:
+        if self.folded_norms and not _has_statistics(tensors):
             ours = with_statistics(ours)
         return (ours if self.numbers_identity else _count_identity(ours)), unknown
 
@@ -85,6 +93,12 @@ class Dialect:
         return (self.deep_stem if deep_stem else self.plain_stem) + self.rules
 
 
+def _has_statistics(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether Caffe2's norms are group norms, or have statistics in one of the spellings."""
+    return any(name.endswith(STATISTICS) or "_gn_" in name for name in tensors)
+
+
+STATISTICS = ("_rm", "_riv", "_running_mean", "_running_var")
 FIRST_SHORTCUT = "layer1.0.residual."
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from .dialect import Dialect
 from .rules import Rule
-from .torchvision import CLASSIFIER, PLAIN_STEM
+from .torchvision import CLASSIFIER, LANDMARK, PART, PLAIN_STEM
 
 FLEX = Dialect(
     name="flex",
-    anchor="layer1.0.conv1.weight",
+    landmark=LANDMARK,
     claims=lambda names: any(".residual." in name for name in names),
+    part=PART,
     plain_stem=PLAIN_STEM,
     deep_stem=(Rule("stem.{rest}"), Rule("maxpool.{rest}")),
     rules=(Rule("layer{stage}.{block}.{rest}"), *CLASSIFIER),

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from .dialect import Dialect
 from .rules import Rule
-from .torchvision import CLASSIFIER, PLAIN_STEM, STAGES
+from .torchvision import CLASSIFIER, LANDMARK, PART, PLAIN_STEM, STAGES
 
 OTHER_NORMS = re.compile(r"(?:.*\.)?(?:gn|in|ln|norm_layer|norm)\d\.")
 
@@ -19,8 +19,9 @@ _STAGES = (
 
 MMDET = Dialect(
     name="mmdet",
-    anchor="layer1.0.conv1.weight",
+    landmark=LANDMARK,
     claims=lambda names: "stem.0.weight" in names or any(map(OTHER_NORMS.match, names)),
+    part=PART,
     plain_stem=_PLAIN_STEM,
     deep_stem=(Rule("stem.{rest}"),),
     rules=_STAGES + CLASSIFIER,
@@ -39,8 +40,9 @@ def _is_mmpretrain(names: Collection[str]) -> bool:
 
 MMPRETRAIN = Dialect(
     name="mmpretrain",
-    anchor="layer1.0.conv1.weight",
+    landmark=LANDMARK,
     claims=_is_mmpretrain,
+    part=PART,
     plain_stem=_PLAIN_STEM,
     # Its stem holds three modules of convolution, norm and activation.
     deep_stem=tuple(
@@ -62,4 +64,5 @@ MMPRETRAIN = Dialect(
     deep_stem_mark="stem.0.conv.weight",
     numbers_identity=False,
     written_prefix="backbone.",
+    head="head.fc.",
 )

@@ -30,16 +30,49 @@ def _words(meaning: str, pairs: dict[str, str]) -> Field:
     return Field(meaning, "|".join(pairs), pairs.__getitem__, lambda text: back.get(text, ""))
 
 
+def _above_first(stage: str) -> str:
+    return "" if stage == "1" else str(int(stage) - 1)
+
+
+def _numbered_from(first: int) -> Field:
+    """Stages that are numbered on from ``first``."""
+    return Field(
+        "stage",
+        rf"[{first}-{first + 3}]",
+        lambda text: str(int(text) - first + 1),
+        lambda stage: str(int(stage) + first - 1),
+    )
+
+
 #: Fields by the name that stands for them in a rule.
 FIELDS = {
     "stage": Field("stage", r"[1-9]\d*"),
     # ResNet's paper counts the stem as the first stage.
     "res": Field("stage", r"[2-9]", lambda text: str(int(text) - 1), lambda n: str(int(n) + 1)),
+    # Counted from 0, as lists of modules are; all stages, and all but the first.
+    "index": Field("stage", r"\d", lambda text: str(int(text) + 1), lambda n: str(int(n) - 1)),
+    "later": Field("stage", r"[1-9]", lambda text: str(int(text) + 1), _above_first),
+    # Numbered as members of one sequence, behind what the stem has there.
+    **{f"from{first}": _numbered_from(first) for first in (1, 2, 3, 4)},
     "block": Field("block", r"\d+"),
     "conv": Field("conv", r"[1-3]"),
+    "layer": Field("conv", r"[0-2]", lambda text: str(int(text) + 1), lambda n: str(int(n) - 1)),
     "abc": _words("conv", {"a": "1", "b": "2", "c": "3"}),
     "param": Field("param", r"weight|bias|running_mean|running_var|num_batches_tracked"),
-    "sb": _words("param", {"s": "weight", "b": "bias"}),
+    # All spellings of Caffe2's; the last of a meaning is the one that is written.
+    "affine": _words(
+        "param",
+        {
+            "gamma": "weight",
+            "beta": "bias",
+            "running_mean": "running_mean",
+            "running_var": "running_var",
+            "s": "weight",
+            "b": "bias",
+            "rm": "running_mean",
+            "riv": "running_var",
+        },
+    ),
     "wb": _words("param", {"w": "weight", "b": "bias"}),
     # Named after the kind of norm, which the names here are not.
     "norm": Field("norm", r"bn|gn|in|ln|norm_layer|norm"),

@@ -6,15 +6,16 @@ import re
 
 from .dialect import Dialect
 from .rules import Rule
-from .torchvision import CLASSIFIER, PLAIN_STEM, STAGES
+from .torchvision import CLASSIFIER, LANDMARK, PART, PLAIN_STEM, STAGES
 
 # What torchvision has not: deep stems, a convolution that pools, attention, pooled shortcuts.
 MARKS = re.compile(r"conv1\.0\.|maxpool\.\d|.*\.se\.(?:fc1|fc2|conv)\.|.*\.downsample\.2\.")
 
 TIMM = Dialect(
     name="timm",
-    anchor="layer1.0.conv1.weight",
+    landmark=LANDMARK,
     claims=lambda names: any(map(MARKS.match, names)),
+    part=PART,
     plain_stem=PLAIN_STEM,
     deep_stem=(
         # Its last norm has the name that the plain stem's has.

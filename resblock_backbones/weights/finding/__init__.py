@@ -1,0 +1,1 @@
+"""The backbone in a checkpoint: its tensors, its family, and what is known about it."""
