@@ -15,6 +15,8 @@ from ..weights import Backbone
 from ..weights.pixels import (
     CAFFE_MEAN,
     CAFFE_RESNEXT_STD,
+    CLIP_MEAN,
+    CLIP_STD,
     MEAN,
     STD,
     family_preprocessing,
@@ -23,7 +25,7 @@ from ..weights.pixels import (
 from ..weights.reading.timm_source import timm_transform
 
 Transform = Callable[[Any], Tensor]
-Preprocessing = Literal["auto", "torchvision", "mmpretrain", "caffe", "resnext-caffe"]
+Preprocessing = Literal["auto", "torchvision", "mmpretrain", "caffe", "resnext-caffe", "clip"]
 
 
 def preprocessing_of(name: str, backbone: Backbone, chosen: Preprocessing = "auto") -> Transform:
@@ -42,16 +44,17 @@ def preprocessing_of(name: str, backbone: Backbone, chosen: Preprocessing = "aut
     Raises:
         ValueError: an unknown ``chosen``.
     """
-    choices = ["auto", "torchvision", "mmpretrain", "caffe", "resnext-caffe"]
+    choices = ["auto", "torchvision", "mmpretrain", "caffe", "resnext-caffe", "clip"]
     if check_choice("preprocess", chosen, choices) == "auto":
         if name.startswith("torchvision://"):
             return torchvision_transform(name)
         if name.startswith(("timm://", "hf-hub:")):
             return timm_transform(name)
         chosen = family_preprocessing(backbone)
-    if chosen == "torchvision":
+    if chosen in ("torchvision", "clip"):
+        mean, std = (CLIP_MEAN, CLIP_STD) if chosen == "clip" else (MEAN, STD)
         return transforms.Compose(
-            [_resized, transforms.ToTensor(), transforms.Normalize(MEAN, STD)]
+            [_resized, transforms.ToTensor(), transforms.Normalize(mean, std)]
         )
     if chosen == "mmpretrain":
         return transforms.Compose([_resized_as_opencv, transforms.Normalize(MEAN, STD)])

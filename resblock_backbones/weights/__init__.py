@@ -5,7 +5,7 @@ from .adapt import Adaptation
 from .backbone import Backbone, find_backbone
 from .convert import Conversion, convert_checkpoint
 from .dialects.keys import rename_key, rename_keys
-from .errors import CheckpointError
+from .errors import CheckpointError, CheckpointWarning
 from .load import load_weights
 from .network import build_from_checkpoint, read_plan
 from .reading.sources import open_source
@@ -15,6 +15,7 @@ __all__ = [
     "Adaptation",
     "Backbone",
     "CheckpointError",
+    "CheckpointWarning",
     "Conversion",
     "LoadReport",
     "build_from_checkpoint",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from .dialects import DIALECTS, Dialect
 from .errors import CheckpointError
 
 FAMILIES = {dialect.name: dialect for dialect in DIALECTS}
+#: What is in a block, and neither a layer of a ResNet's nor attention nor one of MMCV's plugins.
+ODD_PART = re.compile(r"layer\d+\.\d+\.(?!(?:conv\d|bn\d|residual|se|\w*_block\w*)\.)")
 SUFFIXES = (".pth", ".pt", ".safetensors", ".pkl")
 
 
@@ -61,7 +64,7 @@ def convert_checkpoint(
         target: the file to write: ``.pth``, ``.pt``, ``.safetensors``, or ``.pkl`` for Detectron2
             and Caffe2. It is there whole or not at all.
         to: ``'torchvision'``, ``'timm'``, ``'mmdet'``, ``'mmpretrain'``, ``'detectron2'``,
-            ``'caffe2'`` or ``'flex'``.
+            ``'transformers'``, ``'flex'`` or another of ``FAMILIES``.
         prefix: of the backbone's names in the source; None looks for it.
         replace: whether a file that is there may be replaced.
 
@@ -81,8 +84,16 @@ def convert_checkpoint(
     target = Path(target).expanduser()
     _check_target(target, family, replace)
     opened, backbone = open_backbone(source, prefix)
+    backbone.refuse_strange(opened.name)
+    odd = [key for key in backbone.tensors if ODD_PART.match(key)]
+    if odd:
+        raise CheckpointError(
+            f"{opened.name}: is no ResNet of this kind: its blocks hold {odd[0]}, which no family "
+            "has a name for"
+        )
     tensors = rename_to(backbone, family, opened.name)
-    _write(target, tensors, family, backbone.style)
+    claims = backbone.claims
+    _write(target, tensors, family, None if claims.is_guess else claims.style)
     return Conversion(
         from_family=backbone.dialect.name,
         to_family=to,
@@ -104,7 +115,7 @@ def rename_to(backbone: Backbone, family: Dialect, name: str) -> dict[str, Tenso
         raise CheckpointError(f"{name}: {family.name} has no name for {unknown[0]}{more}")
     if family.written_prefix:
         return {
-            key if key.startswith("head.") else family.written_prefix + key: tensor
+            key if key.startswith(family.head or "\0") else family.written_prefix + key: tensor
             for key, tensor in tensors.items()
         }
     return tensors
@@ -121,7 +132,7 @@ def _check_target(target: Path, family: Dialect, replace: bool) -> None:
         raise ValueError(f"{target}: already exists; give another name, or let it be replaced")
 
 
-def _write(target: Path, tensors: Mapping[str, Tensor], family: Dialect, style: str) -> None:
+def _write(target: Path, tensors: Mapping[str, Tensor], family: Dialect, style: str | None) -> None:
     content: Any = dict(tensors)
     if target.suffix == ".safetensors":
         from safetensors.torch import save
@@ -138,7 +149,7 @@ def _write(target: Path, tensors: Mapping[str, Tensor], family: Dialect, style: 
             "model": content,
             "__author__": "resblock_backbones",
             "matching_heuristics": True,
-            "style": style,
+            **({} if style is None else {"style": style}),
         }
     with whole_file(target) as opened:
         if target.suffix == ".pkl":
@@ -159,6 +170,6 @@ def _notes(backbone: Backbone, family: Dialect) -> list[str]:
             notes.append(
                 "bottlenecks downsample in their first convolution: build with caffe style"
             )
-    if backbone.dialect.channel_order != family.channel_order:
-        notes.append(f"the weights expect {backbone.dialect.channel_order} images, as before")
+    if backbone.claims.channel_order != family.channel_order:
+        notes.append(f"the weights expect {backbone.claims.channel_order} images, as before")
     return notes

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 import warnings
 
 from ..options.errors import InputError
 
+logger = logging.getLogger(__name__)
+
+PACKAGE = __name__.partition(".")[0] + "."
+
 
 class CheckpointError(InputError):
-    """A checkpoint that cannot be read or does not fit; the message says which, why, what to do.
+    r"""A checkpoint that cannot be read or does not fit; the message says which, why, what to do.
 
     What a file says of itself may stand in the message, so that nothing in it can move a
     terminal's cursor or break the line.
@@ -33,12 +39,22 @@ class CheckpointWarning(UserWarning):
 
 
 def tell(message: str) -> None:
-    """Warn of what changes a result: adapted, guessed, left out, reversed."""
-    warnings.warn(printable(message), CheckpointWarning, stacklevel=2)
+    """Warn of what changes a result: adapted, guessed, left out, reversed; also in the log."""
+    message = printable(message)
+    logger.info(message)
+    warnings.warn(message, CheckpointWarning, stacklevel=_levels_to_caller())
+
+
+def _levels_to_caller() -> int:
+    """How many calls up the code stands that called this package, which a warning should name."""
+    frame, level = sys._getframe(2), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def printable(text: str) -> str:
-    """The text with escapes in place of what would move a cursor or hide other characters.
+    r"""The text with escapes in place of what would move a cursor or hide other characters.
 
     >>> printable("layer1.\r\x1b[2K.weight")
     'layer1.\\r\\x1b[2K.weight'

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from .adapt import Adaptation, adapt_tensors, check_adapt, reverse_first_conv
+from .agreement import disagreements
 from .backbone import INSIDE, Backbone, open_backbone
-from .errors import CheckpointError
+from .errors import CheckpointError, tell
 from .report import LoadReport
+from .values import plain, refuse_fused
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +97,11 @@ def match(
         CheckpointError: it does not fit.
     """
     own = model.state_dict()
+    if not allow_partial:
+        backbone.refuse_strange(name)
     found: dict[str, Tensor] = backbone.tensors
+    if any(key.startswith("bn1.") or key == "stem.1.weight" for key in own):
+        refuse_fused(found, name)
     turned: tuple[str, ...] = ()
     if reverse_channels:
         found, turned = reverse_first_conv(found)
@@ -107,20 +113,39 @@ def match(
     report = LoadReport(
         matched=tuple(sorted(matched)),
         missing=tuple(sorted(wanted - found.keys())),
-        unexpected=tuple(sorted([*left_over, *backbone.classifier, *backbone.others])),
+        unexpected=tuple(
+            sorted([*left_over, *backbone.classifier, *backbone.others, *backbone.strange])
+        ),
         reshaped=tuple(sorted((wanted & found.keys()) - matched)),
         adapted=turned + adapted,
         dialect=backbone.dialect.name,
     )
-    _judge(
-        report, [key for key in left_over if _has_place(key, own)], found, own, name, allow_partial
-    )
-    for what in report.adapted:
-        logger.info("%s: %s", name, what)
+    inside = [key for key in left_over if _has_place(key, own)]
+    _judge(report, inside, found, own, name, allow_partial)
+    tensors = {key: plain(found[key], key, own[key], name) for key in sorted(matched)}
     logger.info("%s (%s): %s", name, report.dialect, report)
-    if backbone.dialect.channel_order == "BGR" and not reverse_channels:
-        logger.info("%s: weights of this family expect BGR images, from 0 to 255", name)
-    return {key: found[key] for key in sorted(matched)}, report
+    _tell(report, [*inside, *backbone.strange], name)
+    for what in disagreements(model, backbone.claims):
+        tell(f"{name}: {what}")
+    if backbone.claims.channel_order == "BGR" and not reverse_channels:
+        tell(
+            f"{name}: these weights expect BGR images, from 0 to 255; reverse_channels=True turns "
+            "the first convolution round, for RGB ones"
+        )
+    return tensors, report
+
+
+def _tell(report: LoadReport, unused: list[str], name: str) -> None:
+    """Warn of what was changed and of what was left out on either side."""
+    for what in report.adapted:
+        tell(f"{name}: {what}")
+    for where, keys in (
+        ("network keeps its own values of", [*report.missing, *report.reshaped]),
+        ("network has no place for", unused),
+    ):
+        if keys:
+            more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+            tell(f"{name}: the {where} {', '.join(sorted(keys)[:3])}{more}")
 
 
 def _judge(

@@ -14,10 +14,11 @@ from ..resnet.network import FlexResNet
 from ..resnet.plan import NetworkPlan
 from .adapt import Adaptation, check_adapt
 from .backbone import Backbone, open_backbone
-from .errors import CheckpointError
-from .inferring.options import describe, first_stages, infer_options
+from .errors import CheckpointError, tell
+from .inferring.options import NORM_GROUPS, describe, first_stages, infer_options
 from .load import match
 from .reading.sources import Source
+from .values import refuse_fused
 
 logger = logging.getLogger(__name__)
 
@@ -59,12 +60,9 @@ def build_network(
     options: Mapping[str, Any],
 ) -> Network:
     """The network of a backbone that was found; arguments as of ``FlexResNet.from_checkpoint``."""
-    if backbone.others and not backbone.prefix and not allow_partial:
-        raise CheckpointError(
-            f"{opened.name}: is no ResNet of this kind: it holds {len(backbone.others)} more "
-            f"tensors ({', '.join(backbone.others[:3])}); if they are of no backbone, pass "
-            "allow_partial=True"
-        )
+    if not allow_partial:
+        backbone.refuse_strange(opened.name)
+    refuse_fused(backbone.tensors, opened.name)
     chosen = _chosen_options(backbone, opened, options)
     logger.info("%s: %s(%s)", opened.name, network.__name__, describe(chosen))
     with torch.device("meta"):  # neither memory nor first values for what is loaded anyway
@@ -122,10 +120,34 @@ def backbone_options(
             "images, whose stems do not downsample as FlexResNet's do; if this one does, say "
             f"stem_kernel_size={size}"
         )
-    is_bottleneck = any(key.endswith(".conv3.weight") for key in shapes)
-    if backbone.style != "pytorch" and is_bottleneck:
-        options["style"] = backbone.style
-    return options | dict(source.options)
+    by_source = dict(source.options)
+    return options | _told_options(backbone, source, options, given) | by_source
+
+
+def _told_options(
+    backbone: Backbone, source: Source, inferred: Mapping[str, Any], given: Collection[str]
+) -> dict[str, Any]:
+    """What the claims add to what the shapes show, with a word for each guess."""
+    claims, name = backbone.claims, source.name
+    if "norm_cfg" in inferred.keys() - source.options.keys():
+        tell(
+            f"{name}: its norms are taken for group norms of {NORM_GROUPS} groups, which weights "
+            "do not show; say norm_cfg=dict(type='GN', num_groups=...) if not"
+        )
+    if "style" in given or "style" in source.options:
+        return dict(claims.options)
+    if claims.style is None:
+        raise CheckpointError(
+            f"{name}: nothing in it says where its bottlenecks downsample; say style='pytorch' (in "
+            "the 3x3 convolution, as torchvision's and those trained from them) or style='caffe' "
+            "(in the first, as MSRA's)"
+        )
+    if claims.is_guess:
+        tell(
+            f"{name}: style='{claims.style}' is a guess by {claims.source}; say style= if it is "
+            "another"
+        )
+    return {**claims.options, **({"style": "caffe"} if claims.style == "caffe" else {})}
 
 
 def _own(tensor: Tensor, owned: bool) -> Tensor:

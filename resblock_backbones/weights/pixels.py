@@ -15,13 +15,15 @@ from .backbone import Backbone
 from .reading.timm_source import timm_transform
 
 Three = tuple[float, float, float]
-Family = Literal["torchvision", "mmpretrain", "caffe", "resnext-caffe"]
+Family = Literal["torchvision", "mmpretrain", "caffe", "resnext-caffe", "clip"]
 
 # Of ImageNet's pixels between 0 and 1, RGB.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Caffe's, between 0 and 255, BGR; MSRA's ResNets are not scaled, Detectron's ResNeXt is.
 CAFFE_MEAN = (103.53, 116.28, 123.675)
 CAFFE_RESNEXT_STD = (57.375, 57.12, 58.395)
+# Of CLIP's pixels between 0 and 1, RGB (arXiv 2103.00020).
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def pixels_of(name: str, backbone: Backbone) -> Pixels:
         return Pixels(CAFFE_MEAN, (1.0, 1.0, 1.0), "BGR")
     if family == "resnext-caffe":
         return Pixels(CAFFE_MEAN, CAFFE_RESNEXT_STD, "BGR")
+    if family == "clip":
+        return Pixels(_of_255(CLIP_MEAN), _of_255(CLIP_STD))
     return IMAGENET
 
 
@@ -97,8 +101,9 @@ def torchvision_transform(name: str) -> Any:
 
 def family_preprocessing(backbone: Backbone) -> Family:
     """What the family does whose names a checkpoint has."""
-    if backbone.dialect.channel_order == "BGR":
+    if backbone.claims.channel_order == "BGR":
         if backbone.style == "caffe":
             return "caffe"
         return "resnext-caffe" if backbone.is_grouped else "torchvision"
-    return "mmpretrain" if backbone.dialect.name == "mmpretrain" else "torchvision"
+    own: dict[str, Family] = {"mmpretrain": "mmpretrain", "clip": "clip"}
+    return own.get(backbone.dialect.name, "torchvision")

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torchvision
 
-from resblock_backbones import FlexResNet
+from resblock_backbones import CheckpointError, FlexResNet
 
 NORM = ("weight", "bias", "running_mean", "running_var")
 
@@ -88,7 +88,10 @@ def test_detectron2_s_msra_weights_downsample_in_the_first_convolution(
     whole = {f"backbone.bottom_up.{name}": tensor for name, tensor in named.items()}
     whole["backbone.fpn_lateral2.weight"] = torch.zeros(8, 8, 1, 1)
     whole["proposal_generator.rpn_head.conv.weight"] = torch.zeros(8, 8, 3, 3)
-    assert_same_features(original, FlexResNet.from_checkpoint({"model": whole}), image)
+    with pytest.raises(CheckpointError, match="where its bottlenecks downsample; say style="):
+        FlexResNet.from_checkpoint({"model": whole})
+    net = FlexResNet.from_checkpoint({"model": whole}, style="caffe")
+    assert_same_features(original, net, image)
     tally("detectron2's features", 1, 0)
 
 
@@ -114,7 +117,8 @@ def test_detectron2_s_deeplab_stem(random_network, image, tally):
     original = random_network(lambda: backbones.ResNetV1c(depth=50, style="caffe"))
     state = original.state_dict()
     named = to_detectron2(state, ("stem.0", "stem.3", "stem.6"), ("stem.1", "stem.4", "stem.7"))
-    assert_same_features(original, FlexResNet.from_checkpoint({"model": named}), image)
+    net = FlexResNet.from_checkpoint({"model": named}, style="caffe")
+    assert_same_features(original, net, image)
     tally("detectron2's features", 1, 0)
 
 

@@ -14,7 +14,7 @@ _STEM = {1: ("stem.0", "stem.1"), 2: ("stem.3", "stem.4"), 3: ("stem.6", "stem.7
 
 
 def _is_clip(tensors: Mapping[str, Tensor]) -> bool:
-    """Three convolutions side by side are the stem of others too, whose last one is twice as wide."""
+    """Others with three convolutions side by side have a last one of twice the width."""
     if not {"conv2.weight", "conv3.weight", "bn3.weight"} <= tensors.keys():
         return False
     if any(name.startswith("attnpool.") for name in tensors):

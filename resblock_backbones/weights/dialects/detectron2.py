@@ -19,8 +19,7 @@ DETECTRON2 = Dialect(
     name="detectron2",
     landmark=r"res2\.\d+\.conv[1-3]\.weight",
     claims=lambda names: True,
-    # What contrastive learning trains on top stands in the stem, by its converter's mistake.
-    part=r"(?:stem\.(?!fc\.)|res\d\.)",
+    part=r"(?:stem|res\d)\.",
     plain_stem=_stem(1, "conv1", "bn1"),
     # Its DeepLab stem.
     deep_stem=(
@@ -43,8 +42,9 @@ DETECTRON2 = Dialect(
         Rule("stem.fc.{param}", "fc.{param}", reads_only=True),
     ),
     deep_stem_mark="stem.conv2.weight",
-    # The bias in front of a norm that MSRA's files hold and Detectron2 does not use.
-    left_out=re.compile(r"stem\.conv1\.bias"),
+    # The bias in front of a norm that MSRA's files hold and Detectron2 does not use; and layers of
+    # contrastive learning, which its converter takes for the stem's.
+    left_out=re.compile(r"stem\.conv1\.bias|stem\.fc\.\d+\..*"),
     # MSRA's weights, its default, downsample in the first; torchvision's in the 3x3 convolution.
     style=None,
     channel_order="BGR",
@@ -55,6 +55,7 @@ CAFFE2 = Dialect(
     landmark=r"res2_\d+_branch2[abc]_w",
     claims=lambda names: True,
     part=r"(?:(?:res_)?conv1_|res\d_\d+_branch)",
+    has_siblings=False,  # all of a detector's names stand side by side
     plain_stem=(
         Rule("conv1_w", "conv1.weight"),
         Rule("res_conv1_{norm}_{affine}", "bn1.{param}"),

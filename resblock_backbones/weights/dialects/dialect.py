@@ -24,6 +24,7 @@ class Dialect:
         claims: whether a backbone's tensors, those behind the landmark's prefix, are of this
             family.
         part: how names of tensors of stem and stages begin.
+        has_siblings: whether what has another name, in the same module, may be of the backbone.
         plain_stem, deep_stem: the rules of the two kinds of stem.
         rules: all others. The first rule that applies counts.
         deep_stem_mark: a name that only a deep stem has.
@@ -52,6 +53,7 @@ class Dialect:
     channel_order: Literal["RGB", "BGR"] = "RGB"
     folded_norms: bool = False
     numbers_identity: bool = True
+    has_siblings: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
     written_prefix: str = ""
     head: str = ""

@@ -34,6 +34,7 @@ def _numbered(name: str, first: int, plain: tuple[Rule, ...], deep: tuple[Rule, 
         landmark=rf"{first}\.\d+\.conv[1-3](?:\.\d)?\.weight",
         claims=claims,
         part=rf"[0-{first + 3}]\.",
+        has_siblings=False,
         plain_stem=plain,
         deep_stem=deep,
         rules=(

@@ -94,7 +94,7 @@ def _style(
         return "caffe", f"'{ZOO}', most of whose networks do so", True
     if dialect.style is None:
         return None, "", True
-    is_habit = dialect.name in ("mmdet", "mmpretrain") or _is_mmengine(content)
+    is_habit = dialect.name in ("flex", "mmdet", "mmpretrain") or _is_mmengine(content)
     return dialect.style, f"most networks with {dialect.name}'s names", is_habit
 
 

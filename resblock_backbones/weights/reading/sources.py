@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,9 +114,7 @@ def _from_mmengine(name: str) -> Source:
         raise CheckpointError(f"{name}: MMEngine knows no such weights") from error
     except FileNotFoundError as error:
         raise CheckpointError(f"{name}: {error}") from error
-    # Names of the ResNets that downsample in their first convolution.
-    options = {"style": "caffe"} if re.search("caffe|msra", name) else {}
-    return Source(name, content, options, owned=True)
+    return Source(name, content, owned=True)
 
 
 OPENERS: dict[str, Callable[[str], Source]] = {
