@@ -129,8 +129,9 @@ def match(
         tell(f"{name}: {what}")
     if backbone.claims.channel_order == "BGR" and not reverse_channels:
         tell(
-            f"{name}: these weights expect BGR images, from 0 to 255; reverse_channels=True turns "
-            "the first convolution round, for RGB ones"
+            f"{name}: weights with {backbone.dialect.name}'s names expect BGR images, from 0 to "
+            "255, unless they were trained from torchvision's; reverse_channels=True turns the "
+            "first convolution round, for RGB ones"
         )
     return tensors, report
 

@@ -102,7 +102,7 @@ def torchvision_transform(name: str) -> Any:
 def family_preprocessing(backbone: Backbone) -> Family:
     """What the family does whose names a checkpoint has."""
     if backbone.claims.channel_order == "BGR":
-        if backbone.style == "caffe":
+        if backbone.claims.style != "pytorch":
             return "caffe"
         return "resnext-caffe" if backbone.is_grouped else "torchvision"
     own: dict[str, Family] = {"mmpretrain": "mmpretrain", "clip": "clip"}

@@ -105,7 +105,7 @@ def test_detectron2_s_default_file_has_statistics(spelling, random_network, imag
     path.write_bytes(pickle.dumps({"model": named, "__author__": "MSRA"}))
     net = FlexResNet.from_checkpoint(path)
     assert_same_features(original, net, image)
-    with pytest.warns(CheckpointWarning, match="BGR images"):
+    with pytest.warns(CheckpointWarning, match="expect BGR images"):
         load_weights(FlexResNet(50, style="caffe"), path)
     with pytest.warns(CheckpointWarning, match="build it with style='caffe'"):
         load_weights(FlexResNet(50), path)

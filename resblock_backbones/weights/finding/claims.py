@@ -57,7 +57,8 @@ def read_claims(
     order: Order = dialect.channel_order
     if dialect.name == "detectron2":
         signed = content.get("__author__") in RGB_AUTHORS
-        order = "BGR" if style == "caffe" or (is_grouped(tensors) and not signed) else "RGB"
+        # What was trained from torchvision's weights sees RGB; Detectron2's default is BGR.
+        order = "BGR" if style != "pytorch" or (is_grouped(tensors) and not signed) else "RGB"
     elif style == "caffe" and source.startswith("its name"):
         order = "BGR"
     return Claims(style, source, is_guess, order, dialect.options)
