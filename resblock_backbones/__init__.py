@@ -58,12 +58,12 @@ if importlib.util.find_spec("mmengine") is not None:
 def __getattr__(name: str) -> Any:
     if name in __all__:
         _import_all()
-        return globals()[name]
+        if name in globals():
+            return globals()[name]
     if name == "BACKBONES":
-        raise ImportError(
-            "BACKBONES is MMEngine's registry, and MMEngine is not installed: "
-            "pip install 'resblock_backbones[onedl]'"
-        )
+        from .openmmlab import BACKBONES  # or the reason why it is not there
+
+        return BACKBONES
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -75,7 +75,9 @@ def _import_all() -> None:
     """All rooms at once: what one needs of a later one is given to it on import."""
     for home, names in _HOMES.items():
         room = importlib.import_module(f".{home}", __name__)
-        globals().update({name: getattr(room, name) for name in names})
+        globals().update({name: vars(room)[name] for name in names if name in vars(room)})
+    if "BACKBONES" in __all__ and "BACKBONES" not in globals():
+        __all__.remove("BACKBONES")  # MMEngine is broken: the rest works without it
 
 
 # The command `resblock` answers --help before PyTorch would be there, and imports what it needs.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +23,7 @@ def require_mm_packages(purpose: str | None = None, packages: Sequence[str] = MM
         packages: their import names.
 
     Raises:
-        InputError: some are not installed; says which extra brings them.
+        InputError: some are not installed, or cannot be imported; says the cure.
     """
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
@@ -31,6 +32,13 @@ def require_mm_packages(purpose: str | None = None, packages: Sequence[str] = MM
             f"{needed}{', '.join(missing)}: not installed; pip install "
             "'resblock_backbones[onedl]' brings MMEngine, MMCV, MMDetection and MMSegmentation"
         )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the line below says it all
+        from ..openmmlab.versions.faults import first_fault
+
+    fault = first_fault(packages)
+    if fault is not None:
+        raise InputError(str(fault))
 
 
 def add_config_options(parser: argparse._ActionsContainer) -> None:

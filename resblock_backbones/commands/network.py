@@ -9,6 +9,7 @@ from ..files.shipped_configs import find_config
 from ..options.errors import InputError
 from ..options.typed_values import parse_pairs
 from ..weights.choose import ChosenNetwork, flexible_network
+from .arguments import require_mm_packages
 
 
 def choose_network(
@@ -56,6 +57,7 @@ def choose_network(
             f"{config}: a config needs {' and '.join(missing)}; "
             "pip install 'resblock_backbones[onedl]', or give --depth and --weights"
         )
+    require_mm_packages(packages=["mmengine", "mmcv"])  # there, but whole?
     from ..openmmlab.configs import cfg_options as typed
     from ..openmmlab.models.backbone_of_config import network_of_config
 

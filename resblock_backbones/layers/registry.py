@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
@@ -54,15 +53,20 @@ def _registered(option: str, name: str, known: Mapping[str, Any]) -> Any:
         )
     from mmengine.registry import MODELS
 
+    broken = ""
     # MMCV registers its layers when these modules are imported.
     for module in ("mmcv.cnn", "mmcv.ops"):
         if MODELS.get(name) is None:
-            with contextlib.suppress(ImportError):  # without MMCV, its layers are unknown names
+            try:
                 importlib.import_module(module)
+            except Exception as error:  # without MMCV, or with a broken one, its layers are unknown
+                if getattr(error, "name", None) != "mmcv":
+                    reason = " ".join(str(error).split())
+                    broken = f"; {module} cannot be imported ({reason}): see `resblock doctor`"
     layer_type = MODELS.get(name)
     if layer_type is None:
         raise ValueError(
             f"{option}: no layer is called '{name}', neither in torch nor in MMEngine's "
-            f"registry{nearest(name, [*known, *MODELS.module_dict])}"
+            f"registry{broken or nearest(name, [*known, *MODELS.module_dict])}"
         )
     return layer_type

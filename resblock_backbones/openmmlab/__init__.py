@@ -1,28 +1,43 @@
 """FlexResNet in MMEngine, MMDetection and MMSegmentation."""
 
 import importlib.util
+import warnings
 from typing import Any
 
 from . import ops
 
 ops.install()  # before anything that imports mmcv.ops
 
-if importlib.util.find_spec("mmengine") is not None:
-    from .configs import bases
-    from .models import checkpoint
-    from .models.registry import BACKBONES
-    from .training import hooks
+__all__: list[str] = []
 
-    bases.install()
-    checkpoint.install()
+#: Why nothing is registered with MMEngine; empty where all is well.
+REFUSAL = ""
 
-    __all__ = ["BACKBONES", "hooks"]
+if importlib.util.find_spec("mmengine") is None:
+    REFUSAL = "MMEngine is not installed; pip install 'resblock_backbones[onedl]'"
 else:
-    # Without it `python -m resblock_backbones.openmmlab` still says what is missing.
-    def __getattr__(name: str) -> Any:
-        if name in ("BACKBONES", "hooks"):
-            raise ImportError(
-                f"{name} needs MMEngine, which is not installed: "
-                "pip install 'resblock_backbones[onedl]'"
-            )
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from .models.registry import BACKBONES
+
+        __all__ += ["BACKBONES"]
+        from .configs import bases
+        from .models import checkpoint
+        from .training import hooks
+
+        __all__ += ["hooks"]
+    except Exception as error:  # OpenCV without libGL, or any other package that is broken
+        from .versions.faults import explain
+
+        REFUSAL = str(explain("mmengine", error))
+        warnings.warn(
+            f"MMEngine cannot be used: {REFUSAL} (`resblock doctor` tells more)", stacklevel=2
+        )
+    else:
+        bases.install()
+        checkpoint.install()
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("BACKBONES", "hooks"):
+        raise ImportError(f"{name} needs MMEngine: {REFUSAL}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

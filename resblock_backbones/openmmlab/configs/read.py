@@ -32,6 +32,7 @@ from mmengine.registry import (
 from mmengine.runner import Runner
 
 from ...options.errors import ConfigError, InputError
+from ..versions.faults import known_fault
 from .scopes import import_scope, scope_of
 
 #: Keys that every MMEngine config may have at the top, though few write them all.
@@ -90,7 +91,9 @@ no such folder as no_configs
     except InputError:
         raise
     except Exception as error:  # a config is a program: anything can go wrong in it
-        raise ConfigError(_broken_config(file, error)) from error
+        fault = known_fault(error)
+        told = _broken_config(file, error) if fault is None else f"{file}: {fault}"
+        raise ConfigError(told) from error
     try:
         _build_lazy(cfg._cfg_dict)
     except ImportError as error:

@@ -1,92 +1,105 @@
-"""`python -m resblock_backbones.openmmlab`: what is installed, and where operators come from."""
+"""What `resblock doctor` prints: what is installed, whether it is whole, and the cure if not."""
 
 from __future__ import annotations
 
-import argparse
-import importlib
-import sys
+import contextlib
+import importlib.util
 from collections.abc import Sequence
+from importlib import metadata
 
 from ...version import __version__
-from .operator_sources import MISSING, find_operator_sources
-from .packages import Package, compare_with_tried, describe_torch, find_packages
+from .faults import find_faults, opencv_packages
+from .machine import machine_facts
+from .operator_sources import MISSING, OperatorSources, find_operator_sources
+from .packages import Package, compare_with_tried, find_packages
+
+#: Extra -> what it brings, by import name, beside the MM packages.
+EXTRAS = {
+    "weights": ("timm", "safetensors"),
+    "export": ("onnx", "onnxscript", "onnxruntime"),
+}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print both tables.
+def print_overview(*, all_operators: bool = False) -> int:
+    """Print the page.
+
+    Args:
+        all_operators: list each of MMCV's operators with its source, not only what is missing.
 
     Returns:
-        0 where MMEngine and MMCV with operators are there, else 1.
+        0 where MMEngine and MMCV with operators are there and nothing is broken, else 1.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m resblock_backbones.openmmlab",
-        description="Print which of MMCV's operators come from where, and the versions found. "
-        "The exit status is 0 where MMEngine and MMCV with operators are there, else 1.",
-    )
-    parser.parse_args(arguments)
     packages = find_packages()
-    refusals = {one.name: _refusal(one) for one in packages}
-    print(f"resblock_backbones {__version__}\n")
-    _print_packages(packages, refusals)
+    faults = find_faults()
+    _print_table([("resblock_backbones", __version__), *machine_facts()])
+    _print_packages(packages)
     missing = [one.name for one in packages if one.version is None]
+    sources = find_operator_sources()
+    if "mmcv" not in missing:
+        _print_operators(sources, all_operators)
+    for extra, names in EXTRAS.items():
+        absent = [name for name in names if importlib.util.find_spec(name) is None]
+        if absent:
+            print(
+                f"{', '.join(absent)}: not installed; "
+                f"pip install 'resblock_backbones[{extra}]' brings what {extra} needs"
+            )
     if missing:
         print(
             f"{', '.join(missing)}: not installed; pip install 'resblock_backbones[onedl]' brings "
             "MMEngine, MMCV, MMDetection and MMSegmentation"
         )
-    if {"mmengine", "mmcv"} & set(missing):
-        return 1
+    if len(opencv_packages()) > 1:
+        print(
+            f"{' and '.join(opencv_packages())} share the folder cv2: uninstalling one breaks the "
+            "other; keep one"
+        )
+    for fault in faults:
+        print(f"\nfault: {fault.what}\n cure: {fault.cure}")
+    if not faults and not missing:
+        print("no faults found")
+    usable = sources.usable and not {"mmengine", "mmcv"} & set(missing)
+    return 0 if usable and not faults else 1
+
+
+def _print_packages(packages: list[Package]) -> None:
+    head = ("package", "version", "distribution")
+    rows = [(one.name, one.version or "-", one.distribution or "-") for one in packages]
+    rows += [(name, version, name) for name, version in _others().items()]
+    _print_table([head, *rows])
+    if not any(one.name == "mmengine" and one.version for one in packages):
+        return
     nearest, differences = compare_with_tried(packages)
     if differences:
-        print(f"not tried together; nearest to {nearest}, but: {'; '.join(differences)}")
+        print(f"not tried together; nearest to {nearest}, but: {'; '.join(differences)}\n")
     else:
-        print(f"tried together: {nearest}")
-    sources = find_operator_sources()
-    print(f"\nMMCV has {sources.summary}\n")
-    _print_table(
-        ("mmcv.ops", "from", "operators"),
-        [(file, source, ", ".join(names)) for file, source, names in sources.rows],
-    )
-    absent = [names for _, source, names in sources.rows if source == MISSING]
+        print(f"tried together: {nearest}\n")
+
+
+def _others() -> dict[str, str]:
+    """Distributions that the others stand on, where pip knows them."""
+    found = opencv_packages()
+    for name in ("numpy", "setuptools"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def _print_operators(sources: OperatorSources, all_of_them: bool) -> None:
     total = sum(len(names) for _, _, names in sources.rows)
-    print(f"{total - sum(map(len, absent))} of {total} operators are there")
-    return 0 if sources.usable and not any(refusals.values()) else 1
-
-
-def _print_packages(packages: Sequence[Package], refusals: dict[str, str]) -> None:
-    notes = refusals | {"torch": describe_torch()}
-    _print_table(
-        ("package", "version", "distribution", ""),
-        [
-            (
-                one.name,
-                one.version or "-",
-                one.distribution or ("-" if one.version is None else "unknown"),
-                notes[one.name],
-            )
-            for one in packages
-        ],
-    )
-
-
-def _refusal(package: Package) -> str:
-    """Why a package cannot be imported: MMDetection and MMSegmentation check others' versions."""
-    if package.version is None:
-        return ""
-    try:
-        importlib.import_module(package.name)
-    except Exception as error:  # whatever it is, it is what a person came to see
-        return f"cannot be imported: {' '.join(str(error).split())}"
-    return ""
-
-
-def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head) - 1)]
-    for row in (head, *rows):
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        print("  ".join([*cells, row[-1]]).rstrip())
+    absent = [name for _, source, names in sources.rows if source == MISSING for name in names]
+    print(f"MMCV has {sources.summary}")
+    hint = "" if all_of_them else " (--operators lists them)"
+    print(f"{total - len(absent)} of {total} operators are there{hint}")
     print()
+    if all_of_them:
+        rows = [(file, source, ", ".join(names)) for file, source, names in sources.rows]
+        _print_table([("mmcv.ops", "from", "operators"), *rows])
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        print("  ".join([*cells, row[-1]]))
+    print()

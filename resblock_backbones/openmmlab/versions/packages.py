@@ -3,7 +3,7 @@
 Two families of packages bring the same import names. Which one is installed tells only the name
 of its distribution: `mmdet` comes from `mmdet` or from `onedl-mmdetection`.
 
-Needs none of them, and imports none but torch.
+Needs none of them, and imports none.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-
-import torch
 
 #: Import names, in the order of who needs whom.
 PACKAGES = ("torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmseg")
@@ -81,19 +79,6 @@ def compare_with_tried(packages: list[Package]) -> tuple[str, list[str]]:
     differences = {name: _differences(installed, tried) for name, tried in TRIED.items()}
     nearest = min(differences, key=lambda name: len(differences[name]))
     return nearest, differences[nearest]
-
-
-def describe_torch() -> str:
-    """What torch computes on.
-
-    >>> describe_torch().split(",")[0].split()[0] in ("CUDA", "no")
-    True
-    """
-    # "2.14.1+cu130": a wheel's own index appends what it was built for; the regular one does not.
-    if torch.version.cuda is None:
-        return "no CUDA"
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    return f"CUDA {torch.version.cuda}, {gpus or 'no'} GPU{'s' if gpus > 1 else ''} here"
 
 
 def _find(name: str, distributions: list[str]) -> Package:
