@@ -1,91 +1,127 @@
-"""The house: every room imports only from the rooms above it, and no two modules each other."""
+"""The house: a room imports only from the rooms above it, and no module from one that needs it."""
 
 import ast
-from graphlib import TopologicalSorter
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
+from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
 
 import resblock_backbones
 
+HOUSE = "resblock_backbones"
 ROOT = Path(resblock_backbones.__file__).parent
+TESTS = Path(__file__).parent
 
-#: Small rooms that all others share, then the rooms in the order in which they may be imported.
-ROOMS = ["options", "files", "console", "layers", "resnet", "weights", "deploy", "data"]
+#: In the order in which they may be imported: from each, only what stands before it.
+ROOMS = ["version", "options", "files", "console", "layers", "resnet", "weights", "deploy", "data"]
 ROOMS += ["features", "imagenet", "adapters", "openmmlab", "commands"]
 OPENMMLAB = ["ops", "versions", "configs", "models", "datasets", "training", "prediction"]
 
+MODULES_A_FOLDER = 14
+#: Folders of tests that are about more than a room of the package.
+NO_ROOMS = ["integration", "benchmarks"]
 
-def modules() -> dict[str, Path]:
-    """Dotted name inside the package -> file."""
-    return {
-        ".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in ROOT.rglob("*.py")
-    }
+#: Dotted name -> file. A package has the name of its folder.
+MODULES = {
+    ".".join([HOUSE, *file.relative_to(ROOT).with_suffix("").parts]).removesuffix(".__init__"): file
+    for file in ROOT.rglob("*.py")
+}
 
 
-def imported_by(name: str, source: str) -> set[str]:
-    """The modules of this package that a module imports, wherever in it the import stands."""
-    known, parents = modules(), name.split(".")[:-1]
+def imports(name: str, source: str) -> set[str]:
+    """The modules of this package that a module imports, at its top or inside a function."""
+    package = name if MODULES[name].name == "__init__.py" else name.rpartition(".")[0]
     found = set()
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = parents[: len(parents) - node.level + 1]
-            base += node.module.split(".") if node.module else []
-            for alias in node.names:
-                choices = (".".join([*base, alias.name, "__init__"]), ".".join([*base, alias.name]))
-                fallback = (".".join(base), ".".join([*base, "__init__"]))
-                found.add(next(one for one in (*choices, *fallback) if one in known))
-    return found - {name}
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            origin = resolve_name("." * node.level + (node.module or ""), package)
+            names = {f"{origin}.{alias.name}" for alias in node.names}
+            found |= {one if one in MODULES else origin for one in names}
+    return found & MODULES.keys() - {name}
 
 
-def upward_imports(name: str, source: str) -> list[str]:
-    """The imports of a module that break the order of the rooms."""
-    wrong = []
-    for other in imported_by(name, source):
-        for depth, order in ((0, ROOMS), (1, OPENMMLAB)):
-            here, there = name.split("."), other.split(".")
-            if depth and not (here[0] == there[0] == "openmmlab"):
-                continue
-            if here[depth] in order and (
-                there[depth] not in [*order, "version"]
-                or order.index(here[depth]) < [*order, "version"].index(there[depth])
-                and there[depth] != "version"
-            ):
-                wrong.append(f"{name} imports {other}")
-    return wrong
+def place(name: str) -> tuple[int, int]:
+    """Where a module's room is in ROOMS and in OPENMMLAB; a package comes after all in it."""
+    _, outer, inner, *_ = [*name.split("."), "", ""]
+    return (
+        ROOMS.index(outer) if outer else len(ROOMS),
+        OPENMMLAB.index(inner) if outer == "openmmlab" and inner else len(OPENMMLAB),
+    )
+
+
+def upward(name: str, source: str) -> set[str]:
+    """What a module imports from a room below its own."""
+    return {other for other in imports(name, source) if place(other) > place(name)}
+
+
+def in_order_of_import(sources: dict[str, str]) -> list[str]:
+    """The modules, each after those that it imports; packages, which only hand on, left out."""
+    modules = {name for name in sources if MODULES[name].name != "__init__.py"}
+    graph = {name: imports(name, sources[name]) & modules for name in modules}
+    return list(TopologicalSorter(graph).static_order())
+
+
+def read(modules: dict[str, Path]) -> dict[str, str]:
+    return {name: file.read_text(encoding="utf-8") for name, file in modules.items()}
 
 
 def test_no_room_imports_from_a_room_below_it():
-    wrong = [
-        one for name, file in modules().items() for one in upward_imports(name, file.read_text())
-    ]
-    assert not wrong
+    found = {name: upward(name, source) for name, source in read(MODULES).items()}
+    assert not {name: others for name, others in found.items() if others}
 
 
-def test_an_upward_import_would_be_seen():
-    assert upward_imports("layers.act", "from ..resnet.blocks import ResBlock")
-    assert upward_imports("openmmlab.ops.nms", "def f():\n    from ..training import launch")
-    assert not upward_imports("resnet.blocks", "from ..layers.act import build_act")
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("layers.act", "from ..resnet.blocks import ResBlock"),
+        ("layers.act", "from ..resnet import blocks"),
+        ("layers.act", "from .. import resnet"),
+        ("layers.act", "import resblock_backbones.resnet.blocks"),
+        ("layers.act", "from resblock_backbones.resnet.blocks import ResBlock"),
+        ("layers.act", "from .. import FlexResNet"),
+        ("layers", "from ..resnet.blocks import ResBlock"),
+        ("openmmlab.ops", "def later():\n    from ..training import launch"),
+        ("openmmlab.ops", "from .. import BACKBONES"),
+    ],
+)
+def test_an_upward_import_is_found_however_it_is_written(name, source):
+    assert upward(f"{HOUSE}.{name}", source)
+
+
+def test_imports_from_above_and_from_the_same_room_are_allowed():
+    source = "import torch\nfrom . import stem\nfrom ..layers.act import build_act"
+    assert not upward(f"{HOUSE}.resnet.blocks", source)
+    assert len(imports(f"{HOUSE}.resnet.blocks", source)) == 2
 
 
 def test_no_modules_import_each_other():
-    graph = {
-        name: {one for one in imported_by(name, file.read_text()) if not one.endswith("__init__")}
-        for name, file in modules().items()
-        if not name.endswith("__init__")
-    }
-    tuple(TopologicalSorter(graph).static_order())  # raises CycleError
+    assert in_order_of_import(read(MODULES))
+
+
+def test_a_circle_through_a_function_is_found():
+    act = "def later():\n    from .norm import build_norm"
+    norm = "from . import act"
+    with pytest.raises(CycleError):
+        in_order_of_import({f"{HOUSE}.layers.act": act, f"{HOUSE}.layers.norm": norm})
 
 
 def test_the_root_holds_rooms():
-    assert {one.name for one in ROOT.iterdir() if one.suffix == ".py"} == {
-        "__init__.py",
-        "version.py",
-    }
-    assert {one.parent.name for one in ROOT.glob("*/__init__.py")} == set(ROOMS)
-    assert {one.parent.name for one in ROOT.glob("openmmlab/*/__init__.py")} == set(OPENMMLAB)
+    assert {file.name for file in ROOT.glob("*.py")} == {"__init__.py", "version.py"}
+    assert {file.parent.name for file in ROOT.glob("*/__init__.py")} == {*ROOMS} - {"version"}
+    assert {file.name for file in ROOT.glob("openmmlab/*.py")} == {"__init__.py"}
+    assert {file.parent.name for file in ROOT.glob("openmmlab/*/__init__.py")} == {*OPENMMLAB}
 
 
-@pytest.mark.parametrize("folder", sorted({file.parent for file in modules().values()}))
-def test_no_folder_is_crowded(folder):
-    assert len(list(folder.glob("*.py"))) <= 14
+def test_no_folder_is_crowded():
+    counts = Counter(file.parent.relative_to(ROOT).as_posix() for file in MODULES.values())
+    assert not {folder: count for folder, count in counts.items() if count > MODULES_A_FOLDER}
+
+
+def test_the_tests_have_the_same_rooms():
+    folders = {one.parent.relative_to(TESTS).parts for one in TESTS.rglob("test_*.py")}
+    rooms = {file.parent.relative_to(ROOT).parts for file in MODULES.values()}
+    assert folders <= {*rooms, *((name,) for name in NO_ROOMS)}
