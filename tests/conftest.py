@@ -1,8 +1,11 @@
 """What all tests share."""
 
+import ctypes
+import gc
 import os
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +18,32 @@ os.environ["RESBLOCK_CACHE"] = ""
 
 # They hold no doctests, and looking for some imports several modules of one name.
 collect_ignore_glob = ["*/conftest.py"]
+
+
+MEMORY = 2 * 2**30  # bytes, of a process that runs tests
+STATUS = Path("/proc/self/status")  # of Linux
+
+
+def memory(line: str) -> int:
+    """Bytes in use now ("VmRSS") or at most so far ("VmHWM"), 0 where the system does not tell."""
+    status = STATUS.read_text() if STATUS.exists() else ""
+    return next(
+        (int(found.split()[1]) * 1024 for found in status.splitlines() if found.startswith(line)), 0
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Give back what the tests of a file leave behind: compiled graphs, circles, freed memory."""
+    result = yield
+    last = nextitem is None or nextitem.path != item.path
+    if last and memory("VmRSS") > MEMORY / 2:
+        if "torch._dynamo" in sys.modules:
+            torch.compiler.reset()
+        gc.collect()
+        if sys.platform == "linux":  # glibc keeps what was freed
+            getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)(0)
+    return result
 
 
 @pytest.fixture
