@@ -68,6 +68,7 @@ def test_flexresnet_takes_the_place_of_every_resnet_and_of_no_other(zoo):
     assert config.teacher.backbone.type == "Res2Net"
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_and_each_config_has_its_line(tmp_path):
     command = [sys.executable, str(BENCHMARKS / "zoo_run.py"), "--results", str(tmp_path)]
     command += ["--sample", "1", "mmseg/erfnet", "mmdet/convnext"]

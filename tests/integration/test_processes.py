@@ -31,7 +31,7 @@ def finished(command, **variables):
     )
 
 
-@pytest.mark.parametrize("norm", ["BN", "SyncBN"])
+@pytest.mark.parametrize("norm", [pytest.param("BN", marks=pytest.mark.slow), "SyncBN"])
 def test_two_processes_train_together(norm, small_config):
     """Without GPUs, for which alone PyTorch has SyncBN, it is BN."""
     parts = ("backbone", "decode_head", "auxiliary_head")
@@ -224,7 +224,7 @@ def resume(config, folder, options, moment, *details):
     )
 
 
-@pytest.mark.parametrize("kept", [-1, 1])
+@pytest.mark.parametrize("kept", [pytest.param(-1, marks=pytest.mark.slow), 1])
 def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(kept, small_config):
     options = ["train_cfg.max_iters=8", f"default_hooks.checkpoint.max_keep_ckpts={kept}"]
     processes = multiprocessing.get_context("forkserver")

@@ -12,6 +12,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope
 
+from resblock_backbones.openmmlab.models.channels import link_channels
+
 PACKAGES = ("mmdet", "mmseg")
 # MMSegmentation's V1c and V1d are a ResNet with these options.
 CLASS_OPTIONS: dict[str, dict[str, Any]] = {
@@ -20,10 +22,18 @@ CLASS_OPTIONS: dict[str, dict[str, Any]] = {
     "ResNetV1c": {"deep_stem": True, "avg_down": False},
     "ResNetV1d": {"deep_stem": True, "avg_down": True},
 }
-# How many boxes and points a step looks at: a few are enough to be equal or not.
-LIMITS = {"num": 16, "max_per_img": 16, "nms_pre": 64, "num_points": 64}
+# How many boxes and points a step looks at, and how many numbers of a box: a few are enough to be
+# equal or not.
+LIMITS = {"num": 16, "max_per_img": 16, "nms_pre": 64, "num_points": 64, "fc_out_channels": 64}
 # What says where first values come from; the tests bring their own.
 INITIALISATION = ("init_cfg", "pretrained")
+
+
+def narrow(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a ResNet, with a quarter of its channels, or as few as a norm's groups allow."""
+    channels = (options.get("norm_cfg") or {}).get("num_groups", 16)
+    width = {"base_width": options["base_width"] // 2} if "base_width" in options else {}
+    return options | {"base_channels": channels, "stem_channels": channels} | width
 
 
 class Setting(NamedTuple):
@@ -32,6 +42,10 @@ class Setting(NamedTuple):
     package: str
     options: dict[str, Any]
     configs: list[str]
+
+    def narrow(self) -> "Setting":
+        """The same with a quarter of the channels."""
+        return self._replace(options=narrow(self.options))
 
     def original(self) -> Any:
         """The zoo's own backbone."""
@@ -62,25 +76,33 @@ def model_config(package: str, path: str) -> dict[str, Any] | None:
     return config.model.to_dict() if "model" in config else None
 
 
-@functools.cache
-def model_configs(package: str) -> dict[str, dict[str, Any]]:
-    """Path in the zoo -> ``model``, of all that can be read."""
+def models_that_name_a_backbone(package: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Path in the zoo and ``model`` of each config that does not leave the backbone to its bases.
+
+    The bases are read too, so no setting is left out, and a third of the files need no reading.
+    """
     root = config_folder(package)
-    paths = (file.relative_to(root) for file in sorted(root.glob("**/*.py")))
-    names = [path.as_posix() for path in paths if "_base_" not in path.parts]
-    models = {name: model_config(package, name) for name in names}
-    return {name: model for name, model in models.items() if model is not None}
-
-
-def one_per_folder(package: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Path and ``model`` of the first config with a ResNet in each folder of a zoo."""
-    for folder in sorted(config_folder(package).iterdir()):
-        for file in sorted(folder.glob("*.py")) if folder.is_dir() else ():
-            path = f"{folder.name}/{file.name}"
-            model = model_config(package, path) if folder.name != "_base_" else None
-            if model is not None and any(True for _ in replaceable(model)):
+    for file in sorted(root.glob("**/*.py")):
+        if "backbone" in file.read_text():
+            path = file.relative_to(root).as_posix()
+            model = model_config(package, path)
+            if model is not None:
                 yield path, model
-                break
+
+
+def folders(package: str) -> list[Path]:
+    """The folders of a zoo, each about one kind of model."""
+    return [one for one in sorted(config_folder(package).iterdir()) if one.is_dir()]
+
+
+def first_with_a_resnet(package: str, folder: Path) -> tuple[str, dict[str, Any]] | None:
+    """Path and ``model`` of the first config in a folder of a zoo that has a ResNet."""
+    for file in sorted(folder.glob("*.py")):
+        path = f"{folder.name}/{file.name}"
+        model = model_config(package, path)
+        if model is not None and any(True for _ in replaceable(model)):
+            return path, model
+    return None
 
 
 def small(node: Any) -> Any:
@@ -99,6 +121,27 @@ def with_flexresnet(model: dict[str, Any], **options: Any) -> dict[str, Any]:
     for backbone in list(replaceable(model)):
         backbone.update(CLASS_OPTIONS[backbone["type"]] | backbone | options, type="FlexResNet")
     return model
+
+
+def with_narrow_backbones(model: dict[str, Any]) -> dict[str, Any]:
+    """A copy of ``model`` with a quarter of its ResNets' channels, which what follows them takes."""
+    narrow_model = copy.deepcopy(model)
+    backbones = list(replaceable(narrow_model))
+    for backbone in backbones:
+        backbone.update(narrow(backbone))
+    linked = ConfigDict(with_flexresnet(narrow_model))
+    assert link_channels(linked)
+    return _with_originals(linked.to_dict(), iter(backbones))
+
+
+def _with_originals(node: Any, backbones: Iterator[dict[str, Any]]) -> Any:
+    if isinstance(node, dict):
+        if node.get("type") == "FlexResNet":
+            return next(backbones)
+        return {key: _with_originals(value, backbones) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return type(node)(_with_originals(child, backbones) for child in node)
+    return node
 
 
 def build(model: dict[str, Any], scope: str) -> Any:
@@ -123,7 +166,7 @@ def backbone_settings() -> list[Setting]:
     """Every distinct setting of a ResNet in the zoos."""
     found: dict[str, Setting] = {}
     for package in PACKAGES:
-        for path, model in model_configs(package).items():
+        for path, model in models_that_name_a_backbone(package):
             for backbone in replaceable(model):
                 options = {k: v for k, v in backbone.items() if k not in INITIALISATION}
                 key = package + json.dumps(options, sort_keys=True)

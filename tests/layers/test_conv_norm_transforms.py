@@ -63,7 +63,7 @@ def test_checkpointing_recomputes_the_same_gradients(pair, x, reentrant):
     assert_same(gradients(pair, compute, x), gradients(pair, pair.two_layers, x))
 
 
-@pytest.mark.parametrize("backend", ["aot_eager", "inductor"])
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.slow)])
 def test_the_whole_is_compiled_as_one_graph(pair, x, backend):
     compiled = torch.compile(pair, fullgraph=True, backend=backend)
     assert_same(gradients(pair, compiled, x), gradients(pair, pair.two_layers, x))

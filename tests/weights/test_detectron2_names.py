@@ -76,7 +76,7 @@ def test_detectron2_s_msra_weights_downsample_in_the_first_convolution(
 ):
     tally("detectron2's features", 0, 1)
     backbones = pytest.importorskip("mmdet.models.backbones")
-    original = random_network(lambda: backbones.ResNet(depth, style="caffe"))
+    original = random_network(lambda: backbones.ResNet(depth, style="caffe", base_channels=16))
     named = to_detectron2(original.state_dict())
     assert "res2.0.shortcut.norm.running_mean" in named
     (tmp_path / "R.pkl").write_bytes(
@@ -95,7 +95,7 @@ def test_detectron2_s_msra_weights_downsample_in_the_first_convolution(
     tally("detectron2's features", 1, 0)
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnext101_32x8d"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnext50_32x4d"])
 def test_detectron2_s_other_weights_downsample_in_the_3x3_convolution(
     name, random_network, image, tally
 ):
@@ -129,7 +129,7 @@ UNUSED = {"conv1_b": np.zeros(64), "conv1_w_momentum": np.zeros(2), "weight_orde
 def test_caffe2_s_folded_norms(container, depth, extra, random_network, image, tally, tmp_path):
     tally("caffe2's features", 0, 1)
     backbones = pytest.importorskip("mmdet.models.backbones")
-    original = random_network(lambda: backbones.ResNet(depth, style="caffe"))
+    original = random_network(lambda: backbones.ResNet(depth, style="caffe", base_channels=16))
     for module in original.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             # Folded: the norm is weight * x + bias. Its size is kept by smaller weights.
