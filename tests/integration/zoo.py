@@ -124,7 +124,7 @@ def with_flexresnet(model: dict[str, Any], **options: Any) -> dict[str, Any]:
 
 
 def with_narrow_backbones(model: dict[str, Any]) -> dict[str, Any]:
-    """A copy of ``model`` with a quarter of its ResNets' channels, which what follows them takes."""
+    """A copy of ``model`` with a quarter of its ResNets' channels, and heads that take them."""
     narrow_model = copy.deepcopy(model)
     backbones = list(replaceable(narrow_model))
     for backbone in backbones:
