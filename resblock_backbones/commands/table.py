@@ -25,6 +25,7 @@ GROUPS: dict[str, dict[str, Row]] = {
         "predict": Row("running.predict", "detections or label maps of images and videos"),
     },
     "backbones": {
+        "summary": Row("backbones.summary", "what a backbone is made of and what it costs"),
         "features": Row("backbones.features", "write the feature maps of images to files"),
         "export": Row("backbones.export", "write a backbone as ONNX, TorchScript or PT2"),
         "convert": Row("backbones.convert", "rename weights for another library"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from torch import Tensor, nn
 
@@ -16,6 +17,17 @@ FOLDING = (
     check_choice("RESBLOCK_FOLD", os.environ.get("RESBLOCK_FOLD", "on").lower(), ["on", "off"])
     == "on"
 )
+
+
+@contextlib.contextmanager
+def folding_off() -> Iterator[None]:
+    """Compute every convolution and its norm as two layers, to measure what folding changes."""
+    global FOLDING
+    before, FOLDING = FOLDING, False
+    try:
+        yield
+    finally:
+        FOLDING = before
 
 
 def conv_norm(x: Tensor, conv: nn.Module, norm: nn.Module) -> Tensor:

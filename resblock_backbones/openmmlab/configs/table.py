@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS, DefaultScope
-from torch.utils.flop_counter import FlopCounterMode
 
 from ...files.shipped_configs import config_files
 from ...options.errors import ConfigError
+from ...resnet.measure.flops import flop_counter
 from ...resnet.network import FlexResNet
 from .read import read_config
 from .scopes import scope_of
@@ -202,19 +202,9 @@ def _measure_backbone(cfg: Config, size: tuple[int, int]) -> tuple[FlexResNet, i
     device = "cpu" if options.get("dcn") else "meta"
     with torch.device(device), torch.no_grad():
         backbone = built(**options).eval()
-        formulas = {torch.ops.torchvision.deform_conv2d: _deform_conv_flops}
-        with FlopCounterMode(display=False, custom_mapping=formulas) as counter:
+        with flop_counter() as counter:
             backbone(torch.zeros(1, 3, *size))
     return backbone, counter.get_total_flops()
-
-
-def _deform_conv_flops(
-    x: Sequence[int], weight: Sequence[int], *args: Any, out_shape: Sequence[int], **kwargs: Any
-) -> int:
-    """As a convolution of the same sizes; the sampling between pixels is not counted."""
-    batch, _, height, width = out_shape
-    outputs, inputs, *kernel = weight
-    return 2 * batch * height * width * outputs * inputs * kernel[0] * kernel[1]
 
 
 def _model_parameters(cfg: Config) -> int | None:
