@@ -52,9 +52,14 @@ OPTIONS = {
     "blurred, three strided stages": {"depth": 18, "anti_alias": True, "strides": (2, 2, 3, 1)},
     "group norm": {"depth": 18, "norm_cfg": {"type": "GN", "num_groups": 4}},
     "synchronised norms": {"depth": 18, "norm_cfg": "SyncBN", "with_cp": True, "frozen_stages": 1},
-    "one channel, two stages": {"depth": 34, "in_channels": 1, "num_stages": 2, "out_indices": (1,)},
+    "one channel, two stages": {
+        "depth": 34,
+        "in_channels": 1,
+        "num_stages": 2,
+        "out_indices": (1,),
+    },
     "deformable": {"depth": 50, "dcn": {"type": "DCNv2"}, "stage_with_dcn": (False, True) * 2},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", OPTIONS)
