@@ -1,4 +1,4 @@
-"""Check `num_classes` of the heads against the classes of the data.
+"""Check `num_classes` and class weights of the heads against the classes of the data.
 
 A head with too few classes ends in an index error on the CPU and in a device assert on a GPU; one
 with too many trains, and its spare classes are noise.
@@ -40,6 +40,50 @@ train_dataloader.dataset, which has 2 classes (square, disk): write num_classes=
                 f"{path}.num_classes={number} does not fit {key}, which has {len(classes)} "
                 f"classes ({names}): write num_classes={len(classes)}"
             )
+
+
+def check_class_weights(model: Mapping[str, Any], classes: Sequence[str], key: str) -> None:
+    """Check that every list of class weights has a weight for each class of the data.
+
+    MMDetection's softmax losses have one more, of the background.
+
+    Args:
+        model: the config's model.
+        classes: the names of the data's classes.
+        key: where the data set stands in the config.
+
+    Raises:
+        ConfigError: names the key, its length, and the one that fits.
+
+    >>> loss = {"type": "CrossEntropyLoss", "class_weight": [1.0, 2.0, 1.0]}
+    >>> check_class_weights({"decode_head": {"loss_decode": loss}}, ["a", "b"], "train")
+    Traceback (most recent call last):
+        ...
+    resblock_backbones.options.errors.ConfigError: model.decode_head.loss_decode.class_weight has \
+3 weights and train 2 classes: write 2
+    """
+    for path, loss in _losses(model, "model"):
+        weights = loss["class_weight"]
+        softmax_of_boxes = path.endswith("loss_cls") and not loss.get("use_sigmoid")
+        wanted = len(classes) + int(softmax_of_boxes)
+        if len(weights) != wanted:
+            background = " (the last one of the background)" if softmax_of_boxes else ""
+            raise ConfigError(
+                f"{path}.class_weight has {len(weights)} weights and {key} {len(classes)} "
+                f"classes: write {wanted}{background}"
+            )
+
+
+def _losses(part: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if isinstance(part, Mapping):
+        if isinstance(part.get("class_weight"), list | tuple):
+            yield path, part
+        for name, inner in part.items():
+            if name not in OTHER_COUNTS:
+                yield from _losses(inner, f"{path}.{name}")
+    elif isinstance(part, list | tuple):
+        for place, inner in enumerate(part):
+            yield from _losses(inner, f"{path}[{place}]")
 
 
 def _counts(part: Any, path: str) -> Iterator[tuple[str, int]]:

@@ -14,18 +14,19 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
+from ...data.annotations.json_files import read_json
 from ...data.errors import DatasetError
-from ...data.images.facts import refuse_faults
 from ..configs.scopes import scope_of
-from .class_counts import check_num_classes
-from .coco_checks import CocoContents, check_classes, read_coco
-from .segmentation_checks import check_segmentation
+from .class_counts import check_class_weights, check_num_classes
+from .coco_data import CheckedData, Purpose, check_coco_data, classes_of, metrics_of
+from .partners import check_evaluator, check_masks_are_loaded, check_shared_images
+from .segmentation_checks import check_batches, check_segmentation
 
 #: Keys under which data sets are wrapped in others (repeated, joined, mixed).
 INNER = ("dataset", "datasets")
 
 
-def check_datasets(cfg: Config, loaders: Sequence[str]) -> list[str]:
+def check_datasets(cfg: Config, loaders: Sequence[str]) -> CheckedData:
     """Check the data sets of a config.
 
     Args:
@@ -33,34 +34,47 @@ def check_datasets(cfg: Config, loaders: Sequence[str]) -> list[str]:
         loaders: which of its data loaders the run will use.
 
     Returns:
-        Warnings, one line each.
+        Tables of what will be used, warnings, and the copies of annotation files that were
+        mended, in `<work dir>/annotations`.
 
     Raises:
-        DatasetError: a folder, file or image is missing or broken, or the classes do not match.
-        ConfigError: a head has another number of classes than the data.
+        DatasetError: a folder, file, image or annotation is missing or wrong, or the classes do
+            not match.
+        ConfigError: a part of the config does not fit the data.
     """
-    warnings: list[str] = []
-    read: dict[Path, CocoContents] = {}
+    result = CheckedData()
+    classes_by_loader: dict[str, tuple[str, ...]] = {}
     for loader in loaders:
         part = cfg.get(loader) or {}
+        evaluator = cfg.get(loader.replace("_dataloader", "_evaluator"))
+        metrics, compared = metrics_of(evaluator)
+        training = loader == "train_dataloader"
+        sizes: set[tuple[int, int]] = set()
         for key, dataset in _leaves(part.get("dataset"), f"{loader}.dataset"):
             if not _is_remote(dataset):
-                warnings += _check_dataset(cfg, dataset, key, read)
-    for loader in loaders:
-        if loader != "train_dataloader":
-            _check_evaluator(cfg, loader.replace("_dataloader", "_evaluator"))
-    return warnings
+                purpose = Purpose(key, training, compared and not training, metrics)
+                classes, more = _check_dataset(cfg, dataset, purpose, result)
+                sizes |= more
+                classes_by_loader.setdefault(loader, classes)
+        check_batches(part, cfg.get("model") or {}, sizes, loader)
+        if not training:
+            _check_evaluator_files(evaluator, loader.replace("_dataloader", "_evaluator"))
+            check_evaluator(evaluator, part.get("dataset"), loader, read_json)
+    check_shared_images(result, classes_by_loader)
+    check_masks_are_loaded(cfg)
+    return result
 
 
 def _check_dataset(
-    cfg: Config, dataset: Mapping[str, Any], key: str, read: dict[Path, CocoContents]
-) -> list[str]:
-    built = _dataset_class(cfg, dataset)
+    cfg: Config, dataset: Mapping[str, Any], purpose: Purpose, result: CheckedData
+) -> tuple[tuple[str, ...], set[tuple[int, int]]]:
+    """The classes of a data set, and the sizes of its images where they matter."""
+    key, built = purpose.key, _dataset_class(cfg, dataset)
     root = dataset.get("data_root")
     if root and not Path(root).is_dir():
         raise DatasetError(f"{key}.data_root: there is no folder {root}{_how_to_make(root)}")
     for name, folder in (dataset.get("data_prefix") or {}).items():
-        path = Path(root or "", folder)
+        path = Path(root or "", folder or "")
         if folder and not path.is_dir():
             raise DatasetError(
                 f"{key}.data_prefix.{name}: there is no folder {path}{_how_to_make(path)}"
@@ -70,23 +84,20 @@ def _check_dataset(
         raise DatasetError(
             f"{key}.ann_file: there is no file {annotations}{_how_to_make(annotations)}"
         )
-    classes = _classes(built, dataset)
-    warnings: list[str] = []
+    if not _is_a(built, ("CocoDataset", "BaseSegDataset")):
+        return (), set()
+    given = (dataset.get("metainfo") or {}).get("classes")
+    default = getattr(built, "METAINFO", {}).get("classes")
+    classes = classes_of(given, default, f"{key}.metainfo.classes")
+    sizes: set[tuple[int, int]] = set()
     if annotations is not None and _reads_as(built, "CocoDataset"):
-        if annotations not in read:
-            read[annotations] = read_coco(annotations)
-        contents = read[annotations]
-        if classes:
-            warnings += check_classes(annotations, contents.categories, classes, key)
-        folder = Path(root or "", (dataset.get("data_prefix") or {}).get("img", ""))
-        refuse_faults([folder / name for name in contents.file_names])
+        check_coco_data(dataset, classes, purpose, Path(cfg.get("work_dir") or "."), result)
     elif built is not None and _reads_as(built, "BaseSegDataset"):
-        # Where the config picks some of the classes, the labels on disk count the others too.
-        all_classes = getattr(built, "METAINFO", {}).get("classes", classes)
-        check_segmentation(built, dataset, key, len(all_classes))
-    if classes and _is_a(built, ("CocoDataset", "BaseSegDataset")):
+        sizes = check_segmentation(built, dataset, classes, purpose, result)
+    if classes:
         check_num_classes(cfg.model, classes, key)
-    return warnings
+        check_class_weights(cfg.model, classes, key)
+    return classes, sizes
 
 
 def _leaves(dataset: Any, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -102,8 +113,7 @@ def _leaves(dataset: Any, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield key, dataset
 
 
-def _check_evaluator(cfg: Config, key: str) -> None:
-    evaluators = cfg.get(key) or []
+def _check_evaluator_files(evaluators: Any, key: str) -> None:
     for one in evaluators if isinstance(evaluators, list | tuple) else [evaluators]:
         file = one.get("ann_file") if isinstance(one, Mapping) else None
         if isinstance(file, str) and "://" not in file and not Path(file).is_file():
@@ -151,11 +161,3 @@ def _reads_as(built: type | None, name: str) -> bool:
         if base is None or (method in vars(base) and owners[0] != name):
             return False
     return True
-
-
-def _classes(built: type | None, dataset: Mapping[str, Any]) -> list[str]:
-    given = (dataset.get("metainfo") or {}).get("classes")
-    default = getattr(built, "METAINFO", {}).get("classes", ())
-    classes = given if given is not None else default
-    # A file of names is MMEngine's to read.
-    return [] if isinstance(classes, str) else list(classes)

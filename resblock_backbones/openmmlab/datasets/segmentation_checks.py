@@ -11,63 +11,130 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
+from ...data.annotations.usage import check_usage
 from ...data.errors import DatasetError
-from ...data.images.facts import refuse_faults
+from ...data.findings import Findings
+from ...data.label_maps import LabelRules, check_label_maps
+from ...options.errors import ConfigError
+from .coco_data import CheckedData, Purpose
+from .images import loader_of
+from .pipelines import kind_of, step_of, steps_of
 
-#: How many label maps are read; all of them would take minutes.
-SAMPLE = 16
+#: Steps after which all images have one size.
+CROPS = ("RandomCrop", "CenterCrop", "Pad", "RandomResizedCrop")
 
 
-def check_segmentation(built: type, dataset: Mapping[str, Any], key: str, classes: int) -> None:
-    """Check that images and labels are there, whole, and within the number of classes.
+def check_segmentation(
+    built: type,
+    dataset: Mapping[str, Any],
+    classes: tuple[str, ...],
+    purpose: Purpose,
+    result: CheckedData,
+) -> set[tuple[int, int]]:
+    """Check that images and labels are there, whole, of one size, and within the classes.
 
     Args:
         built: the class of the data set.
         dataset: its config; its folders exist.
-        key: where it stands in the config.
-        classes: how many classes its labels count; 0 where that is not known.
+        classes: that are learnt.
+        purpose: what it is for.
+        result: receives tables and warnings.
+
+    Returns:
+        The sizes (height, width) of the images.
 
     Raises:
         DatasetError: names the folder or the file.
     """
     root, prefix = Path(dataset.get("data_root") or ""), dataset.get("data_prefix") or {}
-    images = root / prefix.get("img_path", "")
+    images = root / (prefix.get("img_path") or "")
     labels = root / prefix["seg_map_path"] if prefix.get("seg_map_path") else None
     image_suffix = _option(built, dataset, "img_suffix", ".jpg")
     label_suffix = _option(built, dataset, "seg_map_suffix", ".png")
     names = _names(dataset, root, images, image_suffix)
     if not names:
         raise DatasetError(
-            f"{key}.data_prefix.img_path: no file in {images} ends in {image_suffix!r}"
+            f"{purpose.key}.data_prefix.img_path: no file in {images} ends in {image_suffix!r}"
+            + _other_suffixes(images)
         )
-    refuse_faults([images / f"{name}{image_suffix}" for name in names])
-    if labels is None or dataset.get("test_mode"):
+    needed = labels is not None and (purpose.training or purpose.compared)
+    pairs = [
+        (images / f"{name}{image_suffix}", labels / f"{name}{label_suffix}" if needed else None)  # type: ignore[operator]
+        for name in names
+    ]
+    load = step_of(dataset.get("pipeline"), "LoadAnnotations")
+    # Where the config picks some of the classes, the labels on disk count the others too.
+    rules = LabelRules(
+        names=tuple(getattr(built, "METAINFO", {}).get("classes") or classes),
+        classes=classes,
+        ignore_index=_option(built, dataset, "ignore_index", 255),
+        reduce_zero_label=bool(_option(built, dataset, "reduce_zero_label", False)),
+        backend=load.get("imdecode_backend") or "pillow",
+        loader=loader_of(dataset.get("pipeline") or []),
+    )
+    findings = Findings(purpose.key)
+    usage, sizes = check_label_maps(pairs, rules, findings)
+    findings.refuse_errors()
+    if needed:
+        check_usage(usage, findings, training=purpose.training, title="label maps")
+        findings.refuse_errors()
+    result.tables.append(usage.table(purpose.key))
+    result.warnings += [one.line for one in findings.of("warning")]
+    result.images[purpose.key] = {image.resolve() for image, _ in pairs}
+    return sizes
+
+
+def check_batches(
+    loader: Mapping[str, Any], model: Mapping[str, Any], sizes: set[tuple[int, int]], key: str
+) -> None:
+    """Check that images of several sizes can be made one batch.
+
+    Args:
+        loader: of the config.
+        model: likewise.
+        sizes: of the images, (height, width).
+        key: where the loader stands.
+
+    Raises:
+        ConfigError: they cannot; says what to add.
+    """
+    prepares = model.get("data_preprocessor") or {}
+    of_test = prepares.get("test_cfg") or {}
+    training = key == "train_dataloader"
+    pads = prepares if training else of_test
+    if len(sizes) < 2 or loader.get("batch_size", 1) < 2:
         return
-    refuse_faults([labels / f"{name}{label_suffix}" for name in names])
-    ignored = _option(built, dataset, "ignore_index", 255)
-    shift = 1 if _option(built, dataset, "reduce_zero_label", False) else 0
-    for name in names[:: max(1, len(names) // SAMPLE)]:
-        file = labels / f"{name}{label_suffix}"
-        with Image.open(file) as image:
-            values = np.unique(np.asarray(image)) if image.mode in ("L", "P", "I") else []
-        used = [int(value) for value in values if value not in (ignored, 255)]
-        if classes and used and max(used) - shift >= classes:
-            raise DatasetError(
-                f"{file}: holds label {max(used)}, and {key} has {classes} classes "
-                f"(labels {shift} to {classes - 1 + shift}, {ignored} is ignored)"
-            )
+    if pads.get("size") or pads.get("size_divisor"):
+        return
+    steps = list(steps_of((loader.get("dataset") or {}).get("pipeline")))
+    resized = any(kind_of(one) == "Resize" and not one.get("keep_ratio") for one in steps)
+    if resized or any(kind_of(one) in CROPS for one in steps):
+        return
+    first, second = (f"{width}x{height}" for height, width in sorted(sizes)[:2])
+    cure = (
+        "add dict(type='RandomCrop', crop_size=(512, 512)) to its pipeline and size=(512, 512) "
+        "to model.data_preprocessor"
+        if training
+        else "write batch_size=1"
+    )
+    raise ConfigError(
+        f"{key}: images of {len(sizes)} sizes ({first}, {second}, ...) cannot be made batches of "
+        f"{loader['batch_size']}: {cure}"
+    )
 
 
 def _names(dataset: Mapping[str, Any], root: Path, images: Path, suffix: str) -> list[str]:
     """Names of the images without suffix: from the list file, or what is in the folder."""
     if dataset.get("ann_file"):
-        lines = (root / dataset["ann_file"]).read_text().splitlines()
+        lines = (root / dataset["ann_file"]).read_text(encoding="utf-8-sig").splitlines()
         return [line.strip() for line in lines if line.strip()]
     found = sorted(images.rglob(f"*{suffix}"))
     return [str(path.relative_to(images))[: -len(suffix)] for path in found]
+
+
+def _other_suffixes(images: Path) -> str:
+    there = sorted({one.suffix for one in images.rglob("*") if one.is_file() and one.suffix})
+    return f"; there are files in {', '.join(there[:5])}: img_suffix says which" if there else ""
 
 
 def _option(built: type, dataset: Mapping[str, Any], name: str, default: Any) -> Any:

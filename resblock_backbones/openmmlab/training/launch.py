@@ -24,6 +24,8 @@ from ...options.errors import ConfigError
 from ...weights import CheckpointError
 from ..configs.read import read_config
 from ..configs.scopes import scope_of
+from ..datasets.coco_data import CheckedData
+from ..datasets.copies import with_copies
 from ..datasets.dataset_checks import check_datasets
 from ..models.channels import link_channels, stride_warnings
 from ..models.flexible_backbones import check_backbones
@@ -32,6 +34,11 @@ from .processes import is_first, join_process_group
 from .resume import find_checkpoint
 from .runner import FlexRunner
 from .screen import quiet_pycocotools
+
+#: Where a config names annotation files.
+DATA_PARTS = tuple(
+    f"{split}_{part}" for split in ("train", "val", "test") for part in ("dataloader", "evaluator")
+)
 
 
 def train(
@@ -79,8 +86,8 @@ def train(
         cfg.load_from, line = find_checkpoint(resume, cfg.work_dir)
         cfg.resume = cfg.load_from is not None
         notes.append(line)
-    notes += _prepare(cfg, ["train_dataloader", "val_dataloader"])
-    runner = _runner(cfg, notes)
+    checked = _prepare(cfg, ["train_dataloader", "val_dataloader"], notes)
+    runner = _runner(cfg, checked)
     runner.train()
     return runner
 
@@ -127,7 +134,7 @@ def test(
         raise ConfigError(f"{config}: no test_dataloader, nothing to test")
     if show or show_dir:
         _draw_images(cfg, show, show_dir, wait_time)
-    runner = _runner(cfg, _prepare(cfg, ["test_dataloader"]))
+    runner = _runner(cfg, _prepare(cfg, ["test_dataloader"], []))
     runner.needs_all_weights = True
     if out is not None:
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
@@ -147,18 +154,28 @@ def _draw_images(cfg: Config, show: bool, show_dir: str | None, wait_time: float
         cfg.visualizer.save_dir = show_dir
 
 
-def _prepare(cfg: Config, loaders: Sequence[str]) -> list[str]:
-    """Make a config ready to run on this machine, in place; returns lines for the log."""
+def _prepare(cfg: Config, loaders: Sequence[str], notes: list[str]) -> CheckedData:
+    """Make a config ready to run on this machine, in place, and check its data.
+
+    Args:
+        cfg: the config.
+        loaders: that the run uses.
+        notes: lines for the log so far.
+
+    Returns:
+        What the checks found; its notes begin with those given.
+    """
     # By a name that an earlier run of this process had, MMEngine would give that run's visualizer.
     (cfg.get("visualizer") or {}).pop("name", None)
     check_backbones(cfg.model)
-    notes = link_channels(cfg.model) + stride_warnings(cfg.model)
-    notes += check_datasets(cfg, [name for name in loaders if cfg.get(name)])
+    notes += link_channels(cfg.model) + stride_warnings(cfg.model)
+    checked = check_datasets(cfg, [name for name in loaders if cfg.get(name)])
     for loader in loaders:
         notes += _fit_workers(cfg.get(loader), loader)
+    checked.notes = notes + checked.notes
     if not torch.cuda.is_available():
         cfg.setdefault("env_cfg", {}).setdefault("dist_cfg", {})["backend"] = "gloo"
-    return notes
+    return checked
 
 
 def _fit_workers(loader: Any, key: str) -> list[str]:
@@ -185,10 +202,19 @@ def _work_dir(cfg: Config, config: str, given: str | None) -> str:
     return given or cfg.get("work_dir") or str(Path("work_dirs") / Path(config).stem)
 
 
-def _runner(cfg: Config, notes: list[str]) -> Runner:
+def _runner(cfg: Config, checked: CheckedData) -> Runner:
     quiet_pycocotools()
     join_process_group(cfg.launcher)
-    runner = RUNNERS.build(cfg) if "runner_type" in cfg else FlexRunner.from_cfg(cfg)
-    for note in notes:
+    if "runner_type" in cfg:
+        for part in DATA_PARTS:
+            if cfg.get(part):
+                cfg[part] = with_copies(cfg[part], checked.copies)
+        runner = RUNNERS.build(cfg)
+    else:
+        runner = FlexRunner.from_cfg(cfg)
+        runner.annotation_copies = checked.copies
+    for note in [*checked.notes, *checked.tables]:
         print_log(note, logger="current", level=logging.INFO)
+    for warning in checked.warnings:
+        print_log(warning, logger="current", level=logging.WARNING)
     return runner

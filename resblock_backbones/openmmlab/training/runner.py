@@ -1,23 +1,27 @@
-"""MMEngine's runner with four changes.
+"""MMEngine's runner with five changes.
 
 The terminal output is short, a truncated image is an error, several processes work without a GPU,
-and weights that do not fit the model are an error.
+weights that do not fit the model are an error, and annotations that were mended are read from a
+copy.
 """
 
 from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.evaluator import Evaluator
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper, revert_sync_batchnorm
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
 from ...weights import CheckpointError
+from ..datasets.copies import with_copies
 from ..datasets.images import LoadWholeImageFromFile
 from ..models.model_weights import compare_weights
 from .screen import quiet_screen_handlers
@@ -29,20 +33,26 @@ class FlexRunner(Runner):
     Attributes:
         needs_all_weights: whether a checkpoint must have every weight of the model, as for testing,
             or only some, as for fine-tuning.
+        annotation_copies: annotation file -> the mended copy that is read in its place.
     """
 
     needs_all_weights = False
+    annotation_copies: Mapping[Path, Path] = {}
 
     def build_logger(self, *args: Any, **kwargs: Any) -> logging.Logger:
         logger = super().build_logger(*args, **kwargs)
         quiet_screen_handlers(logger)
         return logger
 
-    @staticmethod
-    def build_dataloader(dataloader: DataLoader | dict, *args: Any, **kwargs: Any) -> DataLoader:
+    def build_evaluator(self, evaluator: Any) -> Evaluator:
+        return super().build_evaluator(with_copies(evaluator, self.annotation_copies))
+
+    def build_dataloader(  # type: ignore[override]  # static in MMEngine, called on a runner
+        self, dataloader: DataLoader | dict, *args: Any, **kwargs: Any
+    ) -> DataLoader:
         if isinstance(dataloader, dict):
             # Here and not in the config, so that the saved config is as it was written.
-            dataloader = copy.deepcopy(dataloader)
+            dataloader = copy.deepcopy(with_copies(dataloader, self.annotation_copies))
             _refuse_truncated_images(dataloader)
         return Runner.build_dataloader(dataloader, *args, **kwargs)
 

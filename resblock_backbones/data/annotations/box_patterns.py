@@ -1,0 +1,77 @@
+"""Boxes that are written another way than COCO's: x1 y1 x2 y2, fractions, centres, another scale.
+
+Each of them loads without a word and trains a model of nothing. One box tells little; all boxes of
+a file together tell.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .document import CocoDocument, place_of
+from .values import is_box, number_fault
+
+#: So many boxes have to agree before the corner they keep to is worth a word.
+FEWEST_FOR_A_CORNER = 20
+
+
+def check_box_patterns(document: CocoDocument) -> None:
+    """Find boxes of another kind than COCO's, and boxes that reach out of their image."""
+    images = {one["id"]: one for _, one in document.images}
+    rows, places = [], []
+    for number, entry in document.annotations:
+        image = images[entry["image_id"]]
+        size = (image.get("width"), image.get("height"))
+        if is_box(entry.get("bbox")) and not any(number_fault(one) for one in size):
+            rows.append((*entry["bbox"], *size))
+            places.append(place_of("annotations", number, entry))
+    if not rows:
+        return
+    table = np.asarray(rows, float)
+    guess = _guess(table)
+    if guess is not None:
+        kind, message = guess
+        first = table[int(_out_of_image(table).argmax()), :4].tolist()
+        document.findings.error("pattern", "", f"the boxes {message}; e.g. 'bbox' {first}; {kind}")
+        return
+    x, y, width, height, across, down = table.T
+    beyond = np.max([-x, -y, x + width - across, y + height - down], axis=0)
+    for index in np.flatnonzero(beyond > 1):
+        document.findings.warning(
+            "beyond",
+            places[index],
+            f"its 'bbox' {table[index, :4].tolist()} reaches {beyond[index]:g} pixels beyond the "
+            f"image of {across[index]:g}x{down[index]:g}",
+        )
+
+
+def _out_of_image(table: np.ndarray) -> np.ndarray:
+    x, y, width, height, across, down = table.T
+    return (x + width > across + 1) | (y + height > down + 1)
+
+
+def _guess(table: np.ndarray) -> tuple[str, str] | None:
+    x, y, width, height, across, down = table.T
+    right = "COCO's are [x, y, width, height] in pixels"
+    sizes = np.minimum(across, down)
+    if (table[:, :4] <= 1.01).all() and (sizes > 8).all() and (table[:, 2:4] > 0).any():
+        return right, "look like fractions of the image (all values lie in 0 to 1)"
+    out = _out_of_image(table)
+    if out.mean() > 0.02:
+        ordered = (width > x) & (height > y) & (width <= across + 1) & (height <= down + 1)
+        if ordered.mean() > 0.98 and out.any():
+            return right, "look like x1 y1 x2 y2 (read as x y width height they leave the image)"
+        inside = (x - width / 2 >= -1) & (y - height / 2 >= -1)
+        inside &= (x + width / 2 <= across + 1) & (y + height / 2 <= down + 1)
+        if inside.all() and out.mean() > 0.05:
+            return right, "look like centre x, centre y, width, height"
+        if out.mean() > 0.5:
+            return right, f"leave their images in {out.mean():.0%} of all cases: another scale?"
+    if len(table) >= FEWEST_FOR_A_CORNER:
+        reach = max(((x + width) / across).max(), ((y + height) / down).max())
+        if reach < 0.5 and (across.min() > 64):
+            return right, (
+                "all lie in the upper left quarter of their images: of images of another size, "
+                "or in percent?"
+            )
+    return None
