@@ -98,9 +98,8 @@ class Findings:
         """
         errors = self.of("error")
         if errors:
-            kinds = len(errors) - 1
-            others = f"; {kinds} more kinds of mistakes: `resblock check` lists them"
-            raise DatasetError(errors[0].line + (others if kinds else ""))
+            others = f"; other kinds of mistakes: {len(errors) - 1}, `resblock check` lists them"
+            raise DatasetError(errors[0].line + (others if len(errors) > 1 else ""))
 
 
 def shown(value: object, longest: int = 40) -> str:

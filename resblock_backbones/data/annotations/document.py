@@ -58,6 +58,10 @@ def read_document(file: Path) -> CocoDocument:
     if content.get("annotations") is not None:
         _need_list(content, "annotations", findings)
     findings.refuse_errors()
+    for part in ("images", "categories"):
+        if not content[part]:
+            findings.error("empty", f"'{part}'", "is empty")
+    findings.refuse_errors()
     if not has_plain_encoding(file):
         findings.note(
             "encoding", "", "not UTF-8, or with a byte-order mark: read as its first bytes say"
@@ -90,8 +94,6 @@ def place_of(part: str, number: int, entry: Entry) -> str:
 def _need_list(content: Entry, part: str, findings: Findings) -> None:
     value = content.get(part)
     if isinstance(value, list):
-        if not value and part != "annotations":
-            findings.error("empty", part, "is empty")
         return
     has = ", ".join(map(repr, list(content)[:5])) or "nothing"
     what = f"it has {has}" if part not in content else f"{part!r} is {shown(value)}"

@@ -12,6 +12,8 @@ from .document import CocoDocument, Entry
 
 #: A larger share that is left out is worth a warning.
 FEW = 0.05
+#: Reasons that somebody chose, or that follow from another one.
+CHOSEN = ("of categories that are no", "of classes that the config", "ignored", "their image")
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,7 @@ def check_usage(usage: Usage, findings: Findings, *, training: bool, title: str)
         ("images", usage.all_images, usage.left_out_images),
         (usage.unit, usage.all_objects, usage.left_out_objects),
     ):
-        chosen = {"of categories that are no classes of the config", "their image is left out"}
-        unwanted = Counter({why: count for why, count in lost.items() if why not in chosen})
+        unwanted = Counter({why: n for why, n in lost.items() if not why.startswith(CHOSEN)})
         if total and sum(unwanted.values()) > FEW * total:
             reasons = "; ".join(f"{count} {why}" for why, count in unwanted.most_common(3))
             share = sum(unwanted.values()) / total

@@ -47,7 +47,7 @@ class FlexRunner(Runner):
     def build_evaluator(self, evaluator: Any) -> Evaluator:
         return super().build_evaluator(with_copies(evaluator, self.annotation_copies))
 
-    def build_dataloader(  # type: ignore[override]  # static in MMEngine, called on a runner
+    def build_dataloader(  # static in MMEngine, which calls it on a runner
         self, dataloader: DataLoader | dict, *args: Any, **kwargs: Any
     ) -> DataLoader:
         if isinstance(dataloader, dict):
