@@ -1,0 +1,162 @@
+"""Images with objects, whatever format they were annotated in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..findings import Findings
+from ..image_files import SUFFIXES
+from ..images.facts import ImageFacts, look_at
+
+
+@dataclass
+class ObjectOf:
+    """An object in an image.
+
+    Attributes:
+        name: of its class.
+        box: x, y, width, height in pixels.
+        mask: COCO's polygons or run lengths; None where there is only a box.
+        crowd: a region of many that are not told apart.
+    """
+
+    name: str
+    box: tuple[float, float, float, float]
+    mask: Any = None
+    crowd: bool = False
+
+
+@dataclass
+class AnnotatedImage:
+    """An image and its objects.
+
+    Attributes:
+        file: of the image.
+        width, height: as it is loaded, upright.
+        objects: in it; may be none.
+        split: ``train``, ``val`` or ``test``; None where the format tells none.
+    """
+
+    file: Path
+    width: int
+    height: int
+    objects: list[ObjectOf]
+    split: str | None = None
+
+
+@dataclass
+class AnnotatedImages:
+    """What a folder of annotations holds.
+
+    Attributes:
+        format: of the annotations, for people.
+        classes: names in the order of the format, or of the alphabet where it has none.
+        images: all of them.
+        findings: what is wrong.
+        dropped: reason -> how many things were not taken over.
+    """
+
+    format: str
+    classes: list[str]
+    images: list[AnnotatedImage]
+    findings: Findings
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether every object has a mask."""
+        objects = [one for image in self.images for one in image.objects]
+        return bool(objects) and all(one.mask is not None for one in objects)
+
+
+class ImageIndex:
+    """The images below a folder, found by name, stem or the end of a path of another machine.
+
+    Args:
+        folder: with all folders in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files = sorted(
+            one
+            for one in folder.rglob("*")
+            if one.suffix.lower() in SUFFIXES and not one.name.startswith(".")
+        )
+        self._by_name: dict[str, list[Path]] = {}
+        for one in self.files:
+            for key in {one.name, one.stem}:
+                self._by_name.setdefault(key, []).append(one)
+        self._facts: dict[Path, ImageFacts] = {}
+
+    def find(self, name: str, near: Path | None = None) -> Path | None:
+        """The image of a name as an annotation has it; the one nearest to `near` of several.
+
+        Backslashes and folders of another machine are no obstacle, as long as one image fits best.
+        """
+        parts = Path(name.replace("\\", "/")).parts
+        if not parts:
+            return None
+        found = self._by_name.get(parts[-1]) or self._by_name.get(Path(parts[-1]).stem) or []
+
+        def fit(file: Path) -> tuple[int, int]:
+            same = 0
+            for mine, theirs in zip(reversed(file.parts), reversed(parts), strict=False):
+                if mine != theirs:
+                    break
+                same += 1
+            close = 0 if near is None else _shared(file.parent, near)
+            return same, close
+
+        return max(found, key=fit, default=None)
+
+    def size(self, file: Path) -> tuple[int, int] | None:
+        """Width and height of an image as it is loaded; None where it is broken."""
+        if not self._facts:
+            self._facts = look_at(self.files)
+        facts = self._facts.get(file) or look_at([file])[file]
+        height, width = facts.size()
+        return None if facts.fault is not None else (width, height)
+
+    def fault(self, file: Path) -> str:
+        """What is wrong with an image."""
+        return self._facts[file].fault or ""
+
+
+def split_of(parts: Iterable[str]) -> str | None:
+    """The split that a folder's or a file's name tells.
+
+    >>> split_of(["images", "valid"]), split_of(["instances_train2017.json"]), split_of(["a"])
+    ('val', 'train', None)
+    """
+    for part in reversed(list(parts)):
+        words = "".join(one if one.isalpha() else " " for one in part.lower()).split()
+        for split, names in (
+            ("train", {"train", "training", "trainset"}),
+            ("val", {"val", "valid", "validation", "dev", "valset"}),
+            ("test", {"test", "testing", "testset"}),
+        ):
+            if names & set(words):
+                return split
+    return None
+
+
+def polygon_box(polygons: list[list[float]]) -> tuple[float, float, float, float]:
+    """The bounds x, y, width, height of polygons.
+
+    >>> polygon_box([[1, 2, 5, 2, 5, 8]])
+    (1, 2, 4, 6)
+    """
+    x = [value for polygon in polygons for value in polygon[0::2]]
+    y = [value for polygon in polygons for value in polygon[1::2]]
+    return min(x), min(y), max(x) - min(x), max(y) - min(y)
+
+
+def _shared(first: Path, second: Path) -> int:
+    return sum(one == other for one, other in zip(first.parts, second.parts, strict=False)) - abs(
+        len(first.parts) - len(second.parts)
+    )

@@ -1,0 +1,204 @@
+"""LabelMe's JSON, a file an image, and Label Studio's, one file of all tasks."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlparse
+
+from ..annotations.json_files import read_json
+from ..errors import DatasetError
+from ..findings import Findings, shown
+from .dataset import AnnotatedImage, AnnotatedImages, ImageIndex, ObjectOf, polygon_box, split_of
+
+#: What Label Studio puts before the name of an uploaded file.
+UPLOAD = re.compile(r"^[0-9a-f]{8}-")
+
+
+def json_kind(file: Path) -> str | None:
+    """Which format a JSON file is of: ``coco``, ``labelme``, ``label studio``; None is another."""
+    try:
+        content = read_json(file)
+    except DatasetError:
+        return None
+    if isinstance(content, dict):
+        if isinstance(content.get("images"), list) and "categories" in content:
+            return "coco"
+        return "labelme" if isinstance(content.get("shapes"), list) else None
+    if isinstance(content, list) and content and isinstance(content[0], dict):
+        tasks = content[0]
+        is_task = "annotations" in tasks and isinstance(tasks.get("data"), dict)
+        return "label studio" if is_task or "annotation_id" in tasks else None
+    return None
+
+
+def read_labelme(folder: Path, files: list[Path]) -> AnnotatedImages:
+    """Read LabelMe's files: polygons, rectangles and circles; parts of one group are one object."""
+    result = AnnotatedImages("LabelMe", [], [], Findings(folder))
+    index = ImageIndex(folder)
+    for file in files:
+        content = read_json(file)
+        name = str(content.get("imagePath") or file.stem)
+        image = index.find(name, file.parent) or index.find(file.stem, file.parent)
+        size = _size(image, name, file, index, result)
+        if image is None or size is None:
+            continue
+        told = (content.get("imageWidth"), content.get("imageHeight"))
+        if None not in told and told != size:
+            message = f"its image is {told[0]}x{told[1]}, the file {size[0]}x{size[1]}"
+            result.findings.error("size", str(file), message)
+        objects = list(_labelme_objects(content["shapes"], file, result))
+        split = split_of(file.relative_to(folder).parts[:-1])
+        result.images.append(AnnotatedImage(image, *size, objects, split))
+    result.classes = sorted({one.name for image in result.images for one in image.objects})
+    return result
+
+
+def read_label_studio(folder: Path, files: list[Path]) -> AnnotatedImages:
+    """Read Label Studio's JSON and JSON-MIN: rectangles, also turned ones, and polygons."""
+    result = AnnotatedImages("Label Studio", [], [], Findings(folder))
+    index = ImageIndex(folder)
+    for file in files:
+        for number, task in enumerate(read_json(file)):
+            place = f"{file}, task {number}"
+            name, regions = _task(task, result)
+            if name is None:
+                result.findings.error("task", place, "names no image")
+                continue
+            image = index.find(name, file.parent)
+            if image is None:
+                image = index.find(UPLOAD.sub("", Path(name).name), file.parent)
+            size = _size(image, name, file, index, result)
+            if image is None or size is None:
+                continue
+            objects = []
+            for region in regions:
+                try:
+                    one = _region(region, size, result)
+                except (KeyError, TypeError, ValueError, IndexError) as error:
+                    result.findings.error("region", place, f"a region is broken: {error!r}")
+                    continue
+                if one is not None:
+                    objects.append(one)
+            result.images.append(AnnotatedImage(image, *size, objects, split_of(Path(name).parts)))
+    result.classes = sorted({one.name for image in result.images for one in image.objects})
+    return result
+
+
+def _size(
+    image: Path | None, name: str, file: Path, index: ImageIndex, result: AnnotatedImages
+) -> tuple[int, int] | None:
+    if image is None:
+        result.findings.error("image", str(file), f"there is no image {name!r}")
+        return None
+    size = index.size(image)
+    if size is None:
+        result.findings.error("broken", "", f"{image}: {index.fault(image)}")
+    return size
+
+
+def _labelme_objects(shapes: list[Any], file: Path, result: AnnotatedImages) -> Iterator[ObjectOf]:
+    groups: dict[tuple[Any, str], list[list[float]]] = {}
+    for number, shape in enumerate(shapes):
+        place = f"{file}, shapes[{number}]"
+        try:
+            name, kind = shape["label"], shape.get("shape_type") or "polygon"
+            points = [(float(x), float(y)) for x, y in shape["points"]]
+            polygon = _labelme_polygon(kind, points)
+        except (KeyError, TypeError, ValueError) as error:
+            result.findings.error("shape", place, f"is broken: {error!r}")
+            continue
+        if not isinstance(name, str) or not name.strip():
+            result.findings.error("label", place, f"its 'label' is {shown(name)}, no name")
+        elif polygon is None:
+            result.dropped[f"shapes of type {kind!r}: no object with an extent"] += 1
+        else:
+            group = shape.get("group_id")
+            key = (number if group is None else f"group {group}", name)
+            groups.setdefault(key, []).append(polygon)
+    for (_, name), polygons in groups.items():
+        yield ObjectOf(name, polygon_box(polygons), polygons)
+
+
+def _labelme_polygon(kind: str, points: list[tuple[float, float]]) -> list[float] | None:
+    if kind == "rectangle":
+        (x1, y1), (x2, y2) = points[0], points[-1] if len(points) == 2 else points[2]
+        return [x1, y1, x2, y1, x2, y2, x1, y2]
+    if kind == "circle":
+        (x, y), (to_x, to_y) = points
+        radius = math.hypot(to_x - x, to_y - y)
+        turns = [2 * math.pi * step / 64 for step in range(64)]
+        return [
+            value for t in turns for value in (x + radius * math.cos(t), y + radius * math.sin(t))
+        ]
+    if kind == "polygon":
+        if len(points) < 3:
+            raise ValueError(f"{len(points)} points")
+        return [value for point in points for value in point]
+    return None
+
+
+def _task(task: Any, result: AnnotatedImages) -> tuple[str | None, list[dict[str, Any]]]:
+    """The image and the regions of a task."""
+    if not isinstance(task, dict):
+        return None, []
+    data: dict[str, Any] = task["data"] if isinstance(task.get("data"), dict) else task
+    name = next((_path(one) for one in data.values() if _is_image(one)), None)
+    if data is task:  # JSON-MIN: the regions stand beside the image
+        lists = [one for one in task.values() if isinstance(one, list)]
+        regions = [{"value": one} for part in lists for one in part if isinstance(one, dict)]
+        return name, regions
+    done = [one for one in task.get("annotations") or [] if not one.get("was_cancelled")]
+    if len(done) > 1:
+        result.dropped["further annotations of a task: the first one is taken"] += len(done) - 1
+    return name, list(done[0].get("result") or []) if done else []
+
+
+def _region(
+    region: dict[str, Any], size: tuple[int, int], result: AnnotatedImages
+) -> ObjectOf | None:
+    """An object from a region, whose numbers are per cent of the image."""
+    value = region["value"]
+    kind = next((one for one in value if one.endswith("labels")), region.get("type", "region"))
+    names = value.get(kind) or []
+    if kind in ("choices", "relation", "textarea") or not names:
+        result.dropped[f"regions of type {kind!r}"] += 1
+        return None
+    across, down = size[0] / 100, size[1] / 100
+    name = str(names[0])
+    if "points" in value:
+        polygon = [
+            part for x, y in value["points"] for part in (float(x) * across, float(y) * down)
+        ]
+        if len(polygon) < 6:
+            raise ValueError("a polygon of fewer than 3 points")
+        return ObjectOf(name, polygon_box([polygon]), [polygon])
+    if "rle" in value or "width" not in value:
+        result.dropped[f"regions of type {kind!r}"] += 1
+        return None
+    x, y = float(value["x"]) * across, float(value["y"]) * down
+    width, height = float(value["width"]) * across, float(value["height"]) * down
+    angle = math.radians(float(value.get("rotation") or 0))
+    if not angle:
+        return ObjectOf(name, (x, y, width, height))
+    cosine, sine = math.cos(angle), math.sin(angle)
+    corners = ((0.0, 0.0), (width, 0.0), (width, height), (0.0, height))
+    polygon = [
+        part for u, v in corners for part in (x + u * cosine - v * sine, y + u * sine + v * cosine)
+    ]
+    return ObjectOf(name, polygon_box([polygon]), [polygon])
+
+
+def _is_image(value: Any) -> bool:
+    suffixes = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif")
+    return isinstance(value, str) and _path(value).lower().endswith(suffixes)
+
+
+def _path(value: str) -> str:
+    """The path inside an address; Label Studio's local files name theirs in `?d=`."""
+    address = urlparse(value)
+    local = parse_qs(address.query).get("d")
+    return local[0] if local else unquote(address.path)
