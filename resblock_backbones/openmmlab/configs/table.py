@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import io
 import json
-import logging
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +13,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS, DefaultScope
 
+from ...console.quietly import quietly
 from ...files.shipped_configs import config_files
 from ...options.errors import ConfigError
 from ...resnet.measure.flops import flop_counter
@@ -94,7 +91,7 @@ def read_row(folder: Path, file: Path) -> Row:
     """Measure one config."""
     cfg = read_config(str(file))
     size = _image_size(cfg, file)
-    with _quietly():
+    with quietly():
         backbone, flops = _measure_backbone(cfg, size)
         return Row(
             name=file.relative_to(folder).as_posix(),
@@ -227,15 +224,3 @@ def _without_synchronised_norms(part: Any) -> Any:
 
 def _count(module: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +13,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
+from ...console.quietly import quietly
 from ...console.table import text_table
 from ...options.errors import ConfigError
 from ...resnet.measure.flops import flop_counter
@@ -108,7 +105,7 @@ def summarise_model(
         raise ConfigError(f"{config}: has no 'model'")
     scope = scope_of(cfg)
     changes = link_channels(cfg.model)
-    with _quietly(), DefaultScope.overwrite_default_scope(scope), torch.random.fork_rng(devices=[]):
+    with quietly(), DefaultScope.overwrite_default_scope(scope), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         try:
             model = MODELS.build(ConfigDict(cfg.model))
@@ -168,15 +165,3 @@ def _of_part(counts: Mapping[str, int], root: str, name: str) -> int:
 
 def _in_millions(flops: int | None) -> str:
     return "-" if flops is None else f"{flops / 1e6:,.1f}"
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-from collections.abc import Sequence
 from importlib import metadata
 
+from ...console.table import text_table
 from ...version import __version__
 from .faults import find_faults, opencv_packages
 from .machine import machine_facts
@@ -31,7 +31,7 @@ def print_overview(*, all_operators: bool = False) -> int:
     """
     packages = find_packages()
     faults = find_faults()
-    _print_table([("resblock_backbones", __version__), *machine_facts()])
+    print(text_table([("resblock_backbones", __version__), *machine_facts()]), end="\n\n")
     _print_packages(packages)
     missing = [one.name for one in packages if one.version is None]
     sources = find_operator_sources()
@@ -66,7 +66,7 @@ def _print_packages(packages: list[Package]) -> None:
     head = ("package", "version", "distribution")
     rows = [(one.name, one.version or "-", one.distribution or "-") for one in packages]
     rows += [(name, version, name) for name, version in _others().items()]
-    _print_table([head, *rows])
+    print(text_table([head, *rows]), end="\n\n")
     if not any(one.name == "mmengine" and one.version for one in packages):
         return
     nearest, differences = compare_with_tried(packages)
@@ -94,12 +94,4 @@ def _print_operators(sources: OperatorSources, all_of_them: bool) -> None:
     print()
     if all_of_them:
         rows = [(file, source, ", ".join(names)) for file, source, names in sources.rows]
-        _print_table([("mmcv.ops", "from", "operators"), *rows])
-
-
-def _print_table(rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        print("  ".join([*cells, row[-1]]))
-    print()
+        print(text_table([("mmcv.ops", "from", "operators"), *rows]), end="\n\n")
