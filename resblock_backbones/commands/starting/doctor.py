@@ -14,12 +14,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--operators", action="store_true", help="list where each of MMCV's operators comes from"
     )
+    hook = parser.add_mutually_exclusive_group()
+    hook.add_argument(
+        "--install-hook",
+        action="store_true",
+        help="offer MMCV's operators to every program of this Python, MMDetection's own tools too",
+    )
+    hook.add_argument("--remove-hook", action="store_true", help="stop doing so")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print it."""
+    """Print it, or change the start-up hook."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a broken package is told below, as a fault
         from ...openmmlab.versions.overview import print_overview
+        from ...openmmlab.versions.startup_hook import hook_file, install_hook, remove_hook
 
+        if given.install_hook:
+            print(f"{install_hook()}: written; `resblock doctor --remove-hook` removes it")
+            return 0
+        if given.remove_hook:
+            print(f"{hook_file()}: {'removed' if remove_hook() else 'is not there'}")
+            return 0
         return print_overview(all_operators=given.operators)

@@ -10,30 +10,19 @@ from __future__ import annotations
 import difflib
 import inspect
 import traceback
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import (
-    DATA_SAMPLERS,
-    DATASETS,
-    HOOKS,
-    LOOPS,
-    METRICS,
-    MODELS,
-    OPTIM_WRAPPERS,
-    OPTIMIZERS,
-    PARAM_SCHEDULERS,
-    TRANSFORMS,
-    VISUALIZERS,
-    Registry,
-)
+from mmengine.registry import MODELS
 from mmengine.runner import Runner
 
 from ...options.errors import ConfigError, InputError
 from ..versions.faults import known_fault
+from .inherited import refuse_inherited
 from .scopes import import_scope, scope_of
+from .signatures import REGISTRIES, class_behind, parameters_of
 
 #: Keys that every MMEngine config may have at the top, though few write them all.
 TOP_LEVEL_KEYS = frozenset(inspect.signature(Runner).parameters) | {
@@ -46,21 +35,6 @@ TOP_LEVEL_KEYS = frozenset(inspect.signature(Runner).parameters) | {
     "tta_model",
     "tta_pipeline",
 }
-
-#: Where the class behind a `type` may be found.
-REGISTRIES = (
-    MODELS,
-    DATASETS,
-    TRANSFORMS,
-    DATA_SAMPLERS,
-    HOOKS,
-    LOOPS,
-    METRICS,
-    OPTIM_WRAPPERS,
-    OPTIMIZERS,
-    PARAM_SCHEDULERS,
-    VISUALIZERS,
-)
 
 #: Keys that nobody means when they mistype another.
 HIDDEN = {"type", "_delete_", "_scope_"}
@@ -99,6 +73,7 @@ no such folder as no_configs
     except ImportError as error:
         raise ConfigError(f"{file}: {_one_line(error)}") from error
     import_scope(scope_of(cfg))
+    refuse_inherited(cfg, file)
     leaves = dict(_leaves(options or {}))
     for key in leaves:
         _refuse_slips(cfg, key, leaves)
@@ -192,9 +167,9 @@ def _refuse_slip(
     scope = scope_of(cfg)
     known, closed = set(TOP_LEVEL_KEYS), False
     if parents:
-        known, closed = _parameters(_class_behind(kind, scope, REGISTRIES))
+        known, closed = parameters_of(class_behind(kind, scope, REGISTRIES))
         # What builds hooks, schedulers and optimizers takes some keys for itself.
-        closed = closed and _class_behind(kind, scope, [MODELS]) is not None
+        closed = closed and class_behind(kind, scope, [MODELS]) is not None
         if parents.rpartition(".")[2].endswith("norm_cfg"):
             known.add("requires_grad")  # MMCV's builder of norms takes it for itself
     if name in known:
@@ -210,32 +185,6 @@ def _refuse_slip(
 
 def _name(kind: Any) -> str:
     return kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
-
-
-def _class_behind(kind: Any, scope: str | None, registries: Sequence[Registry]) -> type | None:
-    if not isinstance(kind, str):
-        return kind if inspect.isclass(kind) else None
-    for root in registries:
-        with root.switch_scope_and_registry(scope) as registry:
-            found = registry.get(kind)
-        if inspect.isclass(found):
-            return found
-    return None
-
-
-def _parameters(built: type | None) -> tuple[set[str], bool]:
-    """The keywords that a class takes, and whether it takes no others."""
-    names = {"type", "_delete_", "_scope_"}
-    for owner in built.__mro__ if built is not None else ():
-        if "__init__" not in vars(owner):
-            continue
-        parameters = inspect.signature(owner).parameters.values()
-        names.update(
-            p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-        )
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            return names, True
-    return names, False
 
 
 def _one_line(error: BaseException) -> str:

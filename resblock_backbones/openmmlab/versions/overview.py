@@ -12,6 +12,7 @@ from .faults import find_faults, opencv_packages
 from .machine import machine_facts
 from .operator_sources import MISSING, OperatorSources, find_operator_sources
 from .packages import Package, compare_with_tried, find_packages
+from .startup_hook import hook_file
 
 #: Extra -> what it brings, by import name, beside the MM packages.
 EXTRAS = {
@@ -37,6 +38,8 @@ def print_overview(*, all_operators: bool = False) -> int:
     sources = find_operator_sources()
     if "mmcv" not in missing:
         _print_operators(sources, all_operators)
+        if hook_file().is_file():
+            print(f"start-up hook: {hook_file()}\n")
     for extra, names in EXTRAS.items():
         absent = [name for name in names if importlib.util.find_spec(name) is None]
         if absent:
