@@ -126,12 +126,13 @@ def test_configs_are_listed_found_and_suggested(environment, resblock):
     resblock("configs", "--path", "faster_rcnn_flexr18-half_fpn_shapes", status=2)
 
 
-def test_shapes_and_features_need_no_mm_packages(resblock):
+def test_shapes_features_and_a_summary_are_made_in_an_empty_folder(resblock):
     resblock("shapes", "--train", 8, "--val", 2, "--size", 64)
     assert (resblock.folder / "data/shapes/annotations/instances_train.json").is_file()
     network = ["--depth", 18, "--options", "width=0.125"]
     said = resblock("features", "data/shapes/val", *network, "--out", "features")
     assert "2 written" in said and len(list(resblock.folder.glob("features/*.npz"))) == 2
+    assert "layer4" in resblock("summary", *network, "--size", "64x64")
 
 
 SHORT = ["train_cfg.max_epochs=1", "train_cfg.val_interval=1", "train_dataloader.num_workers=0"]
@@ -156,6 +157,7 @@ def test_a_config_is_trained_tested_asked_copied_and_exported(resblock):
     width = ["--options", "width=0.25"]
     resblock("export", "mine.py", "--weights", checkpoint, *width, "--to", "torchscript")
     assert (resblock.folder / "backbone.pt").is_file()
+    assert "backbone" in resblock("summary", "mine.py", "--size", "64x64")
     assert "tried together" in resblock("doctor")
 
 
