@@ -7,7 +7,7 @@ and takes a sixteenth of the memory and time. `make test-all` computes at full w
 import pytest
 import torch
 from torch import nn
-from zoo import Setting, backbone_settings
+from zoo import Setting, backbone_settings, shapes_alone
 
 from resblock_backbones import FlexResNet
 from resblock_backbones.weights import rename_keys
@@ -54,7 +54,7 @@ def difference(ours, theirs):
 
 def compare_shapes(setting: Setting) -> None:
     """Assert that FlexResNet has the names and shapes of the setting's original."""
-    with torch.device("meta"):
+    with shapes_alone():
         original, net = setting.original(), FlexResNet(**setting.flex_options())
     net.load_state_dict(original.state_dict(), strict=True)
 

@@ -5,9 +5,12 @@ import functools
 import importlib.util
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
+import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.registry import MODELS, DefaultScope
@@ -142,6 +145,15 @@ def _with_originals(node: Any, backbones: Iterator[dict[str, Any]]) -> Any:
     if isinstance(node, list | tuple):
         return type(node)(_with_originals(child, backbones) for child in node)
     return node
+
+
+@contextmanager
+def shapes_alone() -> Iterator[None]:
+    """Build on the meta device, where first values of no tensor would take most of the time."""
+    with torch.device("meta"), ExitStack() as patches:
+        for name in ("normal_", "uniform_"):
+            patches.enter_context(patch.object(torch.Tensor, name, lambda self, *_, **__: self))
+        yield
 
 
 def build(model: dict[str, Any], scope: str) -> Any:
