@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,29 +21,39 @@ os.environ["RESBLOCK_CACHE"] = ""
 collect_ignore_glob = ["*/conftest.py"]
 
 
-MEMORY = 2 * 2**30  # bytes, of a process that runs tests
+MEMORY = 2 * 2**30  # bytes that a process with tests may take
+GROWTH = 2**27  # bytes after which it is worth looking for what can be given back
+IN_USE = pytest.StashKey[int]()
 STATUS = Path("/proc/self/status")  # of Linux
 
 
 def memory(line: str) -> int:
     """Bytes in use now ("VmRSS") or at most so far ("VmHWM"), 0 where the system does not tell."""
-    status = STATUS.read_text() if STATUS.exists() else ""
-    return next(
-        (int(found.split()[1]) * 1024 for found in status.splitlines() if found.startswith(line)), 0
-    )
+    lines = STATUS.read_text().splitlines() if STATUS.exists() else []
+    return next((int(one.split()[1]) * 1024 for one in lines if one.startswith(line)), 0)
+
+
+@pytest.fixture(autouse=True)
+def little_memory(request) -> Iterator[None]:
+    """Fail the test that takes more than MEMORY. Long tests, and CUDA's own share, are free."""
+    before = memory("VmHWM")
+    yield
+    free = request.node.get_closest_marker("slow") or torch.cuda.is_available()
+    if not free and before <= MEMORY < memory("VmHWM"):
+        pytest.fail(f"takes {memory('VmHWM') / 2**30:.1f} GiB of memory: use smaller networks")
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item, nextitem):
-    """Give back what the tests of a file leave behind: compiled graphs, circles, freed memory."""
+def pytest_runtest_teardown(item):
+    """Give back what a test leaves: compiled graphs, circles, memory that the C library keeps."""
     result = yield
-    last = nextitem is None or nextitem.path != item.path
-    if last and memory("VmRSS") > MEMORY / 2:
+    if memory("VmRSS") > item.config.stash.get(IN_USE, 0) + GROWTH:
         if "torch._dynamo" in sys.modules:
             torch.compiler.reset()
         gc.collect()
-        if sys.platform == "linux":  # glibc keeps what was freed
+        if sys.platform == "linux":
             getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)(0)
+        item.config.stash[IN_USE] = memory("VmRSS")
     return result
 
 

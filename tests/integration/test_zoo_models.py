@@ -40,22 +40,22 @@ SAMPLE = [
     "mmseg::icnet/icnet_r50-d8_4xb2-80k_cityscapes-832x832.py",
     "mmseg::dnlnet/dnl_r101-d8_4xb2-80k_cityscapes-769x769.py",
 ]
-SIZE = 128  # pixels
+SIZES = {"mmdet": 128, "mmseg": 64}  # pixels
 
 
 def batch(package):
     """Two random images with their annotations."""
+    size = SIZES[package]
+    shape = (3, size, size)
     if package == "mmdet":
-        shape = (3, SIZE, SIZE)
         return demo_mm_inputs(2, [shape, shape], [3, 2], 10, with_mask=True, with_semantic=True)
     generator = torch.Generator().manual_seed(0)
     samples = []
     for _ in range(2):
-        labels = torch.randint(0, 10, (1, SIZE // 16, SIZE // 16), generator=generator)
+        labels = torch.randint(0, 10, (1, size // 16, size // 16), generator=generator)
         labels = labels.repeat_interleave(16, 1).repeat_interleave(16, 2)
-        meta = {"img_shape": (SIZE, SIZE), "ori_shape": (SIZE, SIZE), "pad_shape": (SIZE, SIZE)}
+        meta = dict.fromkeys(("img_shape", "ori_shape", "pad_shape"), (size, size))
         samples.append(SegDataSample(gt_sem_seg=PixelData(data=labels), metainfo=meta))
-    shape = (3, SIZE, SIZE)
     images = [torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8) for _ in samples]
     return {"inputs": images, "data_samples": samples}
 
@@ -82,7 +82,7 @@ def test_one_training_step_has_the_losses_of_the_original(name, tally):
     assert link_channels(ConfigDict(with_flexresnet(model))) == []
     model = with_narrow_backbones(model)
     if package == "mmseg":  # the size to which images are padded
-        model["data_preprocessor"]["size"] = (SIZE, SIZE)
+        model["data_preprocessor"]["size"] = (SIZES["mmseg"], SIZES["mmseg"])
     flex_model = with_flexresnet(model)
     torch.manual_seed(0)
     original = build(model, package)
