@@ -18,7 +18,14 @@ def torchvision_features(net, x):
     return outputs
 
 
-@pytest.mark.parametrize("name", NAMES)
+# In float64 the weights of the widest are 1 GB.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name == "wide_resnet101_2" else name
+        for name in NAMES
+    ],
+)
 def test_torchvision_s_features(name, random_network, image, tally):
     tally("torchvision's features", 0, 1)
     original = random_network(lambda: torchvision.models.get_model(name))
