@@ -35,14 +35,14 @@ class ResBlock(ResidualUnit):
     The first twelve parameters are the post's; the rest is keyword-only.
 
     Args:
-        inplanes: channels in.
-        outplanes: channels out.
+        inplanes: input channels.
+        outplanes: output channels.
         kernel_size: side of the kernels, in pixels.
         stride: of ``conv1``, the downsampling convolution, and of the shortcut.
         padding: pad so that a stride of 1 keeps the size (odd kernels), or not at all.
         residual: False: no shortcut. True: a 1x1 convolution and a norm, or the pooling that
             ``pool_on_residual_downsample`` asks for. ``'identity'``: the input itself.
-            ``'projection'``: a 1x1 convolution and a norm, behind the pooling if one is asked for.
+            ``'projection'``: a 1x1 convolution and a norm, after the pooling if there is one.
         spatial_separable: ``conv2`` is an N x 1 and a 1 x N convolution.
         dilation: of both convolutions.
         depthwise: both convolutions have one group per channel.
@@ -51,25 +51,25 @@ class ResBlock(ResidualUnit):
         skip_last_relu: leave out the last activation.
         bias: whether the convolutions have biases.
         groups: groups of both convolutions.
-        conv2_dilation: of ``conv2``, when it is another than ``conv1``'s.
+        conv2_dilation: of ``conv2``, if it differs from ``conv1``'s.
         conv_cfg, norm_cfg, act_cfg: which convolution, norm and activation, by name, as MMEngine's
             dict, or as a class; None is ``Conv2d``, ``BN``, ``ReLU``.
         avg_down: average pooling does the shortcut's downsampling (ResNet-D, arXiv 1812.01187).
-        anti_alias: True or ``'blur'``: blur and subsample behind ``conv1`` in place of its stride
+        anti_alias: True or ``'blur'``: blur and subsample after ``conv1`` in place of its stride
             (arXiv 1904.11486). ``'average'``: average pooling there.
         down_kernel_size: side of the shortcut's kernel where it downsamples.
         midplanes: channels between the convolutions; None is ``outplanes``.
-        attention: ``'SE'``, ``'ECA'``, or a dict with their arguments, behind ``conv2``.
-        drop_path: probability of leaving out the main path of a sample (arXiv 1603.09382).
+        attention: ``'SE'``, ``'ECA'``, or a dict with their arguments, after ``conv2``.
+        drop_path: probability of dropping the main path of a sample (arXiv 1603.09382).
         plugins: MMCV's plugins, ``dict(cfg=dict(type=...), position='after_conv1'|'after_conv2')``.
-        with_cp: keep only the input for the backward pass, and compute the rest again there.
+        with_cp: save only the input for the backward pass, and recompute the rest there.
 
     Shape:
         ``(N, inplanes, H, W)`` to ``(N, outplanes, ceil(H / stride), ceil(W / stride))`` with odd
         kernels and padding.
 
     Raises:
-        ValueError: options that cannot work together, or a value that none of them can be.
+        ValueError: options that exclude each other, or an invalid value.
         TypeError: a value of the wrong type, or an unknown option.
 
     Example:
@@ -177,7 +177,7 @@ class BottleneckResBlock(ResidualUnit):
 
     Args:
         midplanes: channels of the middle; None is a quarter of ``outplanes``. Two numbers: channels
-            in front of the N x N convolution and behind it.
+            before and after the N x N convolution.
         style: ``'pytorch'``: the N x N convolution downsamples. ``'caffe'``: the first one does.
         dcn: a deformable convolution in the middle, as in ``dict(type='DCNv2', deform_groups=1)``;
             with ``fallback_on_stride=True`` an ordinary one where it downsamples.

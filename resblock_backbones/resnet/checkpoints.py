@@ -1,7 +1,7 @@
-"""Where a network's weights come from, as far as this room has to know.
+"""The functions of ``weights`` that ``FlexResNet`` needs.
 
-The room of weights imports this one, to build the networks that checkpoints are of. What
-``FlexResNet`` needs of it in return, it gives here when the package is imported.
+``weights`` imports ``resnet``, to build networks from checkpoints. To avoid an import in the other
+direction, it registers its functions here when the package is imported.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """What can be done with a checkpoint.
+    """Functions on checkpoints.
 
     Attributes:
-        rename_keys: other families' names of a state dict in place, behind a prefix.
+        rename_keys: rename other families' keys of a state dict in place, after a prefix.
         load: ``load_weights``.
         build: ``FlexResNet.from_checkpoint``, given the class.
     """
@@ -29,11 +29,11 @@ class Checkpoints:
 _given: list[Checkpoints] = []
 
 
-def give(checkpoints: Checkpoints) -> None:
-    """Say how checkpoints are read; the last one given counts."""
+def register(checkpoints: Checkpoints) -> None:
+    """Register the functions; the last call counts."""
     _given[:] = [checkpoints]
 
 
 def checkpoints() -> Checkpoints:
-    """How checkpoints are read."""
+    """The registered functions."""
     return _given[0]

@@ -1,4 +1,4 @@
-"""What a block can hold between its convolutions: plugins, attention, blurred downsampling."""
+"""Optional modules between a block's convolutions: plugins, attention, anti-aliasing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def add_extras(
     attention: LayerCfg | None,
     plugins: Sequence[Plugin],
 ) -> dict[str, tuple[str, ...]]:
-    """Add the modules to ``block``, and tell their names by position.
+    """Add the modules to ``block``, and return their names by position.
 
     Args:
         block: gets ``aa`` (blur), ``se`` (attention) and MMCV's names for plugins.
@@ -33,7 +33,7 @@ def add_extras(
         plugins: ``dict(cfg=dict(type=...), position=...)``.
 
     Raises:
-        ValueError: a position that the block has not, or two plugins of one name.
+        ValueError: the block does not have a position, or two plugins have the same name.
     """
     names: dict[str, list[str]] = {position: [] for position in channels}
 
@@ -56,7 +56,7 @@ def add_extras(
 
 
 def run_extras(block: Any, position: str, x: Tensor) -> Tensor:
-    """Apply what ``block`` holds at ``position``."""
+    """Apply the modules of ``block`` at ``position``."""
     for name in block.extras.get(position, ()):
         x = getattr(block, name)(x)
     return x

@@ -1,4 +1,4 @@
-"""What a backbone's maps are, told as timm tells it."""
+"""Channels, strides and modules of a backbone's feature maps, with timm's interface."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ Index = int | Sequence[int] | None
 
 
 class FeatureInfo:
-    """Channels, stride and module of each map that a network has, and which of them it returns.
+    """Channels, stride and module of each feature map of a network, and which it returns.
 
-    Answers as ``feature_info`` of timm's networks does (``timm.models.FeatureInfo``), so that code
-    written for timm's encoders reads a ``FlexResNet``'s. Without ``idx`` the answer has one entry
-    per returned map; with it, one for that entry of ``info``, or a list for a list of them.
+    Has the interface of timm's ``feature_info`` (``timm.models.FeatureInfo``), so that code written
+    for timm's encoders works with a ``FlexResNet``. Without ``idx`` methods return one value per
+    returned feature map; with it, the value of that entry of ``info``, or a list for a list.
 
     Args:
-        info: of each map, in the order of the forward pass: ``num_chs``, ``reduction`` (its stride)
-            and ``module`` (whose output it is); ``index`` is added where it is missing.
-        out_indices: the entries of ``info`` that are returned; a number n stands for the last n.
+        info: ``num_chs``, ``reduction`` (the stride) and ``module`` (whose output it is) of each
+            feature map, in the order of the forward pass; ``index`` is added if it is missing.
+        out_indices: the entries of ``info`` that are returned; a number n means the last n.
 
     Raises:
         ValueError: an entry lacks a key, channels or strides are impossible, or ``out_indices``
-            names an entry that is not there.
+            names an entry that does not exist.
 
     Example:
         >>> maps = [dict(num_chs=64, reduction=2, module="relu")]
@@ -54,19 +54,19 @@ class FeatureInfo:
                 raise ValueError(f"out_indices={out_indices}: there are {len(self.info)} maps")
 
     def from_other(self, out_indices: int | Sequence[int]) -> FeatureInfo:
-        """The same maps, others of them returned."""
+        """The same feature maps, with another selection of outputs."""
         return FeatureInfo(copy.deepcopy(self.info), out_indices)
 
     def channels(self, idx: Index = None) -> Any:
-        """Channels of the maps."""
+        """Channels of the feature maps."""
         return self.get("num_chs", idx)
 
     def reduction(self, idx: Index = None) -> Any:
-        """Strides of the maps."""
+        """Strides of the feature maps."""
         return self.get("reduction", idx)
 
     def module_name(self, idx: Index = None) -> Any:
-        """Names of the modules that the maps come out of."""
+        """Names of the modules whose outputs the feature maps are."""
         return self.get("module", idx)
 
     def get(self, key: str, idx: Index = None) -> Any:
@@ -98,10 +98,10 @@ def resnet_info(
     stages: Sequence[tuple[int, int]],
     out_indices: Sequence[int],
 ) -> FeatureInfo:
-    """The maps of a ResNet: the stem's before its pooling, as in timm, then each stage's.
+    """The feature maps of a ResNet: the stem's before its pooling, as in timm, then each stage's.
 
     Args:
-        stem_module: the module that the stem's map comes out of.
+        stem_module: the module whose output the stem's feature map is.
         stem_channels: its channels; its stride is 2.
         stages: channels and stride of each stage.
         out_indices: the stages that are returned, from 0.

@@ -1,4 +1,4 @@
-"""First values of a network's parameters."""
+"""Initialisation of a network's parameters."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def init_network(
     init_cfg: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None,
     zero_init_residual: bool,
 ) -> None:
-    """Give every parameter its first value, then do what MMEngine's ``init_cfg`` says.
+    """Initialise all parameters, then apply MMEngine's ``init_cfg``.
 
     Raises:
         CheckpointError: a checkpoint cannot be read, or does not match.
@@ -77,12 +77,12 @@ def load_pretrained(network: nn.Module, config: Mapping[str, Any]) -> None:
 
 
 def reset_parameters(network: nn.Module, zero_init_residual: bool) -> None:
-    """Give every parameter its first value (He et al., arXiv 1502.01852).
+    """Initialise all parameters by He's method (arXiv 1502.01852).
 
     Args:
-        network: convolutions become normal with the variance that keeps gradients' size, norms 1.
-        zero_init_residual: the last norm of each block starts at 0, so that a block begins as its
-            shortcut (arXiv 1706.02677).
+        network: convolutions get normal weights with fan-out variance, norms get weight 1.
+        zero_init_residual: the last norm of each block gets weight 0, so that the block starts as
+            its shortcut (arXiv 1706.02677).
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -92,7 +92,7 @@ def reset_parameters(network: nn.Module, zero_init_residual: bool) -> None:
         elif isinstance(module, nn.modules.batchnorm._BatchNorm | nn.GroupNorm):
             _fill(module, 1.0)
     for module in network.modules():
-        # Deformable convolutions and MMCV's plugins know better how they begin.
+        # Deformable convolutions and MMCV's plugins have an initialisation of their own.
         own = getattr(module, "init_weights", None)
         if module is not network and callable(own):
             own()
@@ -105,7 +105,7 @@ def reset_parameters(network: nn.Module, zero_init_residual: bool) -> None:
 
 
 def _fill(norm: nn.Module, weight: float) -> None:
-    # A frozen norm holds buffers: a zero in it could never be unlearned.
+    # A frozen norm has buffers, which training would leave at zero.
     if isinstance(getattr(norm, "weight", None), nn.Parameter):
         nn.init.constant_(norm.weight, weight)  # type: ignore[arg-type]
     if isinstance(getattr(norm, "bias", None), nn.Parameter):

@@ -21,7 +21,12 @@ from ..options.checks import (
 )
 from .checkpoints import checkpoints
 from .initial_values import init_network, reset_parameters, resolve_init_cfg
-from .memory_format import ChannelsLast, pays_off, to_channels_last, weights_to_channels_last
+from .memory_format import (
+    ChannelsLast,
+    channels_last_helps,
+    to_channels_last,
+    weights_to_channels_last,
+)
 from .plan import NetworkPlan, plan_network
 from .plan.from_options import structure
 from .plan.network_plan import StemPool
@@ -31,7 +36,7 @@ from .stem import build_stem
 
 
 class FlexResNet(nn.Module):
-    """ResNet for dense prediction: ``(N, in_channels, H, W)`` to one map per asked-for stage.
+    """ResNet for dense prediction: ``(N, in_channels, H, W)`` to one feature map per output stage.
 
     Takes every option of MMDetection's ResNet and ResNeXt and of MMSegmentation's ResNet, V1c
     and V1d, with their meaning and, where those differ, MMDetection's default. Options marked
@@ -42,7 +47,7 @@ class FlexResNet(nn.Module):
         in_channels: of the image.
         stem_channels: of the stem; None is ``base_channels``, times ``width``.
         base_channels: of the first stage's 3x3 convolutions; each stage doubles them.
-        num_stages: how many stages there are.
+        num_stages: number of stages.
         strides: of each stage.
         dilations: of each stage.
         out_indices: the stages whose outputs are returned, ascending, from 0.
@@ -51,27 +56,27 @@ class FlexResNet(nn.Module):
         avg_down: average pooling does the shortcuts' downsampling (ResNet-D, ibid.).
         frozen_stages: -1: none. 0: the stem. k: the stem and the first k stages. They stay in eval
             mode and their parameters get no gradient.
-        conv_cfg, norm_cfg, act_cfg: which convolution, norm, activation: a name, MMEngine's dict,
-            or a class.
+        conv_cfg, norm_cfg, act_cfg: convolution, norm and activation: a name, MMEngine's dict, or
+            a class.
         norm_eval: batch norms stay in eval mode, also in training.
-        dcn: a deformable convolution for the 3x3 ones, as ``dict(type='DCNv2', deform_groups=1)``.
+        dcn: deformable convolution for the 3x3 ones: ``dict(type='DCNv2', deform_groups=1)``.
         stage_with_dcn: which stages have it.
-        plugins: MMCV's, as ``dict(cfg=dict(type=...), position='after_conv2', stages=(...))``.
+        plugins: MMCV's: ``[dict(cfg=dict(type=...), position='after_conv2', stages=(...)), ...]``.
         with_cp: recompute each block in the backward pass, to save memory.
-        zero_init_residual: a block begins as its shortcut (arXiv 1706.02677).
+        zero_init_residual: a block starts as its shortcut (arXiv 1706.02677).
         pretrained: old form of ``init_cfg=dict(type='Pretrained', checkpoint=pretrained)``.
-        init_cfg: MMEngine's; None is He's normal initialisation. ``'Pretrained'`` takes what
-            ``load_weights`` takes, as ``dict(type='Pretrained', checkpoint=..., adapt=...)``.
+        init_cfg: MMEngine's; None is He's normal initialisation. ``'Pretrained'`` accepts the
+            arguments of ``load_weights``: ``dict(type='Pretrained', checkpoint=..., adapt=...)``.
         groups, base_width: ResNeXt's (arXiv 1611.05431); with one group, Wide ResNet's width.
         multi_grid: the dilation of each block of the last stage (arXiv 1706.05587).
         contract_dilation: a dilated stage's first block has half the dilation.
-        kernel_size*: of basic blocks' convolutions, of bottlenecks' middle one.
+        kernel_size*: of both convolutions of a basic block, or the middle one of a bottleneck.
         depthwise*: the same convolutions have one group per channel.
         spatial_separable*: the same, where they do not downsample, are N x 1 and 1 x N.
         pool_on_residual_downsample*: ``'maxpool'`` or ``'averagepool'`` downsamples the shortcut;
-            a 1x1 convolution follows where the channels change too.
-        bn_momentum*: of the running statistics, unless ``norm_cfg`` says it.
-        width*: factor on the channels; 0.5 is the half form.
+            a 1x1 convolution follows if the channels change too.
+        bn_momentum*: of the running statistics, unless it is in ``norm_cfg``.
+        width*: factor on the channels; 0.5 is half width.
         stage_blocks: blocks of each stage, in place of the depth's.
         block*: ``'basic'`` or ``'bottleneck'``, in place of the depth's.
         output_stride: 8, 16 or 32: short for strides and dilations that reach it.
@@ -84,22 +89,22 @@ class FlexResNet(nn.Module):
         deep_stem_channels: of the deep stem's first two convolutions; None is half of the stem's.
             (24, 32) is the tiered stem.
         stem_pool: ``'max'``, ``'average'``, or ``'conv'``: a strided convolution and a norm.
-        reduce_first: a block's first convolution has this many times fewer channels (SENet-154).
+        reduce_first: factor by which a block's first convolution has fewer channels (SENet-154).
         down_kernel_size: of the shortcuts' convolution where it downsamples.
         conv_channels: of each convolution of each block of each stage, for pruned networks, in
             place of what ``width`` gives: ``[[(64, 64, 256), ...], ...]``.
-        channels_last: how maps lie in memory. True: with channels last, weights and outputs too.
-            False: as the input does. ``'auto'``: with channels last inside where that is faster (on
-            the CPU); weights and outputs lie as ever, so that every head can work with them.
+        channels_last: memory format of the feature maps. True: channels last, weights and outputs
+            too. False: that of the input. ``'auto'``: channels last inside if that is faster (on
+            the CPU), with contiguous weights and outputs, which every head can work with.
 
     Attributes:
         plan: what it is made of, to print and compare; ``FlexResNet.plan_of`` tells it before.
         out_channels: channels of each output.
-        out_strides: stride of each output: an image of H rows gives ``ceil(H / stride)``.
+        out_strides: stride of each output; H rows of the input become ``ceil(H / stride)``.
         feature_info: both and the modules' names, told as timm tells them; see ``FeatureInfo``.
 
     Raises:
-        ValueError: a value that an option cannot have, or options that exclude each other.
+        ValueError: an invalid value, or options that exclude each other.
         TypeError: an unknown option, or a value of the wrong type.
 
     Example:
@@ -222,7 +227,7 @@ class FlexResNet(nn.Module):
         reverse_channels: bool = False,
         **options: Any,
     ) -> FlexResNet:
-        """The network that a checkpoint is of, with its weights.
+        """Build the network of a checkpoint, with its weights.
 
         Depth, width, stem, groups and block options are read off the weights; ``style`` from their
         family (caffe's for Detectron2's and Caffe2's bottlenecks without groups). Weights do not
@@ -272,7 +277,7 @@ class FlexResNet(nn.Module):
         Returns:
             For each output ``(N, out_channels[i], ceil(H / out_strides[i]), ...)``.
         """
-        back = self.channels_last == "auto" and x.is_contiguous() and pays_off(x, self)
+        back = self.channels_last == "auto" and x.is_contiguous() and channels_last_helps(x, self)
         if back or self.channels_last is True:
             x = to_channels_last(x)
         # (N, in_channels, H, W) -> (N, stem_channels, H / 4, W / 4)
@@ -298,7 +303,7 @@ class FlexResNet(nn.Module):
         return self
 
     def init_weights(self) -> None:
-        """Give the parameters their first values, as ``init_cfg`` says; MMEngine calls this.
+        """Initialise the parameters as ``init_cfg`` says; MMEngine calls this.
 
         Raises:
             CheckpointError: the checkpoint cannot be read, or does not match.

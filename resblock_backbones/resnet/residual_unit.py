@@ -1,4 +1,4 @@
-"""How a residual block computes, whatever its parts are, and how a stage of them does."""
+"""The forward pass of residual blocks and of stages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .extras import run_extras
 
 
 class ResidualUnit(nn.Module):
-    """What all blocks share: how convolutions, extras, shortcut and activations follow each other.
+    """The forward pass of all blocks: convolutions, optional modules, shortcut, activations.
 
     A subclass builds ``conv1 bn1 ... convN bnN``, and says how many there are.
     """
@@ -32,14 +32,14 @@ class ResidualUnit(nn.Module):
     conv2: nn.Module
 
     def __repr__(self) -> str:
-        # Newer PyTorch prints a norm's bias even where it is what affine says; the post's does not.
+        # Newer PyTorch also prints a norm's bias, which the output in the blog post does not have.
         return super().__repr__().replace("affine=True, bias=True", "affine=True")
 
     def forward(self, x: Tensor, overwrite: bool = False) -> Tensor:
         """``(N, inplanes, H, W)`` to ``(N, outplanes, H', W')``.
 
-        With ``overwrite`` the result may take the place of ``x`` in memory, where that is no longer
-        needed for a gradient; nobody else may have it then.
+        With ``overwrite`` the result may be written into the memory of ``x`` if that is not needed
+        for a gradient; only if nothing else uses ``x``.
         """
         if self.with_cp and torch.is_grad_enabled():
             if torch.compiler.is_compiling():  # a graph recomputes values alone, in no context
@@ -67,7 +67,7 @@ class ResidualUnit(nn.Module):
         x = run_extras(self, last, conv_norm(x, *layers))
         if self.drop_path is not None:
             x = self.drop_path(x)
-        # Not in place: what the extras return may be kept by others, or for their gradients.
+        # Not in place: the optional modules' output may be saved for their gradients.
         x = x.clone() if shortcut is None else x + shortcut
         return x if act is None else act(x)
 
@@ -76,11 +76,11 @@ class ResidualUnit(nn.Module):
 
 
 class ResidualStage(nn.Sequential):
-    """The blocks of a stage, one after the other, in the same memory where nothing is learned.
+    """The blocks of a stage, one after the other; in inference they share memory.
 
-    A block gives its output to the next one alone, so that this may compute in its place, which for
-    large maps on the CPU takes less time than to ask for new memory. What the stage itself takes
-    and gives stays as it is, and so does what a hook may have seen.
+    Only the next block uses a block's output, so it may overwrite it. For large feature maps on the
+    CPU this takes less time than allocating new memory. The stage's input is not overwritten, nor
+    is a tensor that a hook may hold.
 
     Example:
         >>> from resblock_backbones import ResBlock
@@ -99,10 +99,10 @@ class ResidualStage(nn.Sequential):
 
 
 def _computes_alone(block: nn.Module, x: Tensor) -> bool:
-    """Whether nobody but ``block`` sees ``x``, and nobody but its caller the result."""
+    """Whether only ``block`` uses ``x``, and only its caller the result."""
     return (
-        type(x) is Tensor  # not what stands for one in a trace
-        and x.device.type == "cpu"  # elsewhere, and in small maps, nothing is gained
+        type(x) is Tensor  # not a proxy while tracing
+        and x.device.type == "cpu"  # no gain on other devices and with small feature maps
         and x.numel() >= MIN_OUTPUT_NUMEL
         and not torch.compiler.is_compiling()
         and type(block).forward is ResidualUnit.forward

@@ -31,10 +31,10 @@ def build_shortcut(
     norm_cfg: LayerCfg | None,
     bn_momentum: float | None,
 ) -> nn.Module | None:
-    """The layers between a block's input and its sum; the options are those of ``ResBlock``.
+    """The shortcut's layers; the options are those of ``ResBlock``.
 
     Raises:
-        ValueError: the shortcut's output could not be added to the main path's.
+        ValueError: the shortcut's output would not have the shape of the main path's.
     """
     check_choice("residual", residual, [False, True, "identity", "projection"])
     check_choice("pool_on_residual_downsample", pooling, [False, "maxpool", "averagepool"])
@@ -64,7 +64,7 @@ def build_shortcut(
     projection: dict[str, Any] = {"bias": bias, "conv_cfg": conv_cfg}
     layers = [] if pool is None else [pool]
     layers += [
-        # A 1x1 kernel has one tap, so the dilation is only told, not used: as the post prints it.
+        # Dilation has no effect on a 1x1 kernel, but is in the output that the blog post prints.
         ConvNxN(
             inplanes,
             outplanes,

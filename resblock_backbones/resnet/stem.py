@@ -1,4 +1,4 @@
-"""What comes before the first stage: a 7x7 convolution or three 3x3 ones, and a pooling."""
+"""The stem: a 7x7 convolution or three 3x3 ones, and a pooling."""
 
 from __future__ import annotations
 

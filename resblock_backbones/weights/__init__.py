@@ -28,6 +28,6 @@ __all__ = [
     "rename_keys",
 ]
 
-checkpoints.give(
+checkpoints.register(
     checkpoints.Checkpoints(rename_keys, load=load_weights, build=build_from_checkpoint)
 )

@@ -1,4 +1,4 @@
-"""What a network is made of, from its options to plain numbers, before any module is built."""
+"""The plan of a network: plain data, resolved from its options before any module is built."""
 
 from .from_options import plan_network
 from .network_plan import BlockPlan, NetworkPlan, SharedPlan, StagePlan, StemPlan

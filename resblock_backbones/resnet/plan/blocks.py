@@ -8,7 +8,7 @@ from ...options.checks import check_int
 from ..shortcut import Pooling, Residual
 from .network_plan import EXPANSION, BlockPlan
 
-#: Channels between a block's convolutions, and behind the last one.
+#: Output channels of each of a block's convolutions.
 BlockChannels = tuple[int | tuple[int, int], int]
 
 
@@ -22,14 +22,14 @@ def plan_blocks(
     pool: Pooling,
     avg_down: bool,
 ) -> tuple[BlockPlan, ...]:
-    """The blocks of a stage: the first one changes size and channels, the rest keep both.
+    """The blocks of a stage: the first one changes size and channels, the others keep both.
 
     Args:
         inplanes: channels of the stage's input.
         channels, dilations, drop_paths: of each block.
         stride: of the stage.
-        pool: what downsamples on the shortcut, in place of a strided projection.
-        avg_down: whether average pooling does, in front of the projection.
+        pool: pooling that downsamples the shortcut, in place of a strided projection.
+        avg_down: whether average pooling downsamples it, before the projection.
 
     Example:
         >>> blocks = plan_blocks(

@@ -77,7 +77,7 @@ def plan_network(
     """The plan of a network; options, their meaning and their defaults are ``FlexResNet``'s.
 
     Raises:
-        ValueError: a value that an option cannot have, or options that exclude each other.
+        ValueError: an invalid value, or options that exclude each other.
         TypeError: a value of the wrong type.
     """
     kinds, stage_blocks = resolve_depth(depth, num_stages, stage_blocks, block)
@@ -148,17 +148,18 @@ def plan_network(
     return NetworkPlan(stem=stem, stages=tuple(stages), shared=shared, out_indices=out_indices)
 
 
-#: The options of ``FlexResNet`` that say what it is made of; the others say how it runs and begins.
+#: The options of ``FlexResNet`` that determine its layers; the others concern how it is run,
+#: trained and initialised.
 STRUCTURE = frozenset(inspect.signature(plan_network).parameters)
 
 
 def structure(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of all options of ``FlexResNet`` that say what it is made of."""
+    """The options of ``FlexResNet`` that determine its layers."""
     return {name: value for name, value in options.items() if name in STRUCTURE}
 
 
 def copy_cfg(value: Any) -> Any:
-    """A layer as it was given, in plain dicts and lists of the plan's own."""
+    """A copy of a layer's config in plain dicts and lists."""
     if isinstance(value, Mapping):
         return {key: copy_cfg(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

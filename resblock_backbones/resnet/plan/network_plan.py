@@ -24,7 +24,7 @@ STEM_STRIDE = 4
 
 @dataclass(frozen=True, kw_only=True)
 class SharedPlan:
-    """What stem and stages, or all stages, have in common; as the options of ``FlexResNet``."""
+    """Options that stem and stages share, as in ``FlexResNet``."""
 
     style: str = "pytorch"
     groups: int = 1
@@ -40,7 +40,7 @@ class SharedPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class StemPlan:
-    """What stands in front of the stages.
+    """The layers before the stages.
 
     Attributes:
         in_channels: of the image.
@@ -58,7 +58,7 @@ class StemPlan:
 
     @property
     def is_deep(self) -> bool:
-        """Whether three 3x3 convolutions stand for the one."""
+        """Whether it has three 3x3 convolutions in place of one."""
         return len(self.conv_channels) > 1
 
     @property
@@ -69,11 +69,11 @@ class StemPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockPlan:
-    """What one block has for itself; as the parameters of ``ResBlock``.
+    """What differs between the blocks of a stage, as the parameters of ``ResBlock``.
 
     Attributes:
-        midplanes: channels between the convolutions; of a bottleneck those in front of the N x N
-            convolution and behind it.
+        midplanes: channels between the convolutions; in a bottleneck those before and after the
+            N x N convolution.
     """
 
     inplanes: int
@@ -89,13 +89,13 @@ class BlockPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class StagePlan:
-    """Blocks, and what all of them have in common.
+    """The blocks of a stage, and what they have in common.
 
     Attributes:
         kind: of the blocks: ``'basic'`` or ``'bottleneck'``.
         blocks: in the order of the forward pass; the first one changes size and channels.
         out_stride: of the stage's output against the image.
-        dcn: of the bottlenecks' middle convolution; None is an ordinary one.
+        dcn: deformable convolution in the middle of the bottlenecks, or None.
         plugins: ``dict(cfg=..., position=...)`` each.
 
     The others are ``ResBlock``'s.
@@ -128,11 +128,11 @@ class StagePlan:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkPlan:
-    """What a ``FlexResNet`` is made of; two networks with equal plans have the same layers.
+    """The structure of a ``FlexResNet``; two networks with equal plans have the same layers.
 
-    How a network runs, learns and begins is no part of it: ``frozen_stages``, ``norm_eval``,
+    Options of training and inference are not part of it: ``frozen_stages``, ``norm_eval``,
     ``with_cp``, ``channels_last``, ``zero_init_residual`` and ``init_cfg`` may differ between
-    networks of one plan, whose weights fit each other all the same.
+    networks of the same plan, which can load each other's weights.
 
     Example:
         >>> from resblock_backbones import FlexResNet
@@ -161,12 +161,12 @@ class NetworkPlan:
 
     @property
     def out_strides(self) -> tuple[int, ...]:
-        """Stride of each output: an image of H rows gives ``ceil(H / stride)``."""
+        """Stride of each output; H rows of the input become ``ceil(H / stride)``."""
         return tuple(self.stages[index].out_stride for index in self.out_indices)
 
     @property
     def feature_info(self) -> FeatureInfo:
-        """Both, and the modules' names, told as timm tells them."""
+        """Channels, strides and module names, with timm's interface."""
         maps = [(stage.outplanes, stage.out_stride) for stage in self.stages]
         first = "stem" if self.stem.is_deep else "relu"
         return resnet_info(first, self.stem.out_channels, maps, self.out_indices)
@@ -214,7 +214,7 @@ def _unusual(part: SharedPlan | StemPlan | StagePlan, leave_out: str = "") -> li
 
 
 def _unusual_blocks(stage: StagePlan) -> list[str]:
-    """What the blocks have that those of a plain ResNet have not."""
+    """Options of the blocks that differ from those of a plain ResNet."""
     parts = []
     if any(block.midplanes != _usual_midplanes(stage.kind, block) for block in stage.blocks):
         parts.append(f"midplanes={_several([block.midplanes for block in stage.blocks])}")

@@ -1,4 +1,4 @@
-"""What FlexResNet's options may be, and how they limit each other."""
+"""Resolution of FlexResNet's options to values per stage, with checks of their combinations."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def block_dilations(
     """The dilation of each block of a stage.
 
     Args:
-        blocks: how many there are.
+        blocks: number of blocks.
         dilation: the stage's.
         contract_dilation: the first block has half the dilation (arXiv 1702.02914).
         multi_grid: one dilation per block, in place of the stage's (arXiv 1706.05587).
@@ -170,7 +170,7 @@ def block_dilations(
 def resolve_width(
     width: float | Sequence[float], base_channels: int, num_stages: int
 ) -> tuple[tuple[int, ...], int]:
-    """Channels of each stage's 3x3 convolutions, and of the stem in front of them.
+    """Channels of each stage's 3x3 convolutions, and of the stem.
 
     >>> resolve_width(0.5, 64, 4)
     ((32, 64, 128, 256), 32)
@@ -191,7 +191,7 @@ def resolve_conv_channels(
     kinds: Sequence[str],
     stage_blocks: Sequence[int],
 ) -> tuple[tuple[tuple[int, ...], ...] | None, ...]:
-    """Output channels of each convolution of each block of each stage; None: as width says.
+    """Output channels of each convolution of each block of each stage; None: as ``width`` says.
 
     >>> resolve_conv_channels([[(24, 32), (16, 32)]], ["basic"], [2])
     (((24, 32), (16, 32)),)
@@ -257,7 +257,7 @@ def resolve_plugins(
     chosen: list[list[Mapping[str, Any]]] = [[] for _ in range(num_stages)]
     for plugin in plugins or ():
         if not isinstance(plugin, Mapping) or not isinstance(plugin.get("cfg"), Mapping):
-            raise TypeError(f"plugins: {plugin!r} is no dict(cfg=dict(type=...), position=...)")
+            raise TypeError(f"plugins: {plugin!r} is not a dict(cfg=dict(type=...), position=...)")
         stages = plugin.get("stages")
         where = per_stage("plugins: stages", True if stages is None else stages, num_stages)
         for index, wanted in enumerate(where):
@@ -287,6 +287,6 @@ def _stage_sizes(
     name: str, sizes: Sequence[int], default: tuple[int, ...], num_stages: int
 ) -> tuple[int, ...]:
     values = sizes if isinstance(sizes, int) else tuple_of(sizes)
-    if values == default:  # nobody asked for a fourth stage's
+    if values == default:  # the default has values for four stages
         values = default[:num_stages]
     return tuple(check_int(name, value) for value in per_stage(name, values, num_stages))
