@@ -1,11 +1,11 @@
-"""The commands: one module each, behind one front.
+"""The commands: one module each, run by `front.py`.
 
-A command is a module with a docstring, which is the description in its help, and
+A command is a module with a docstring, which is its description in `--help`, and
 
-- ``add_arguments(parser)``: what it takes;
-- ``run(given)``: does it; returns an exit status, where None is 0;
-- ``INTERRUPTED``, if it leaves anything: what there is after Ctrl-C;
-- ``MISTAKES``, if what it calls raises others than ``InputError`` for mistakes in what was given.
+- ``add_arguments(parser)``: adds its arguments;
+- ``run(given)``: runs it and returns the exit status, where None is 0;
+- ``INTERRUPTED``, optional: the message after Ctrl-C, about the files that remain;
+- ``MISTAKES``, optional: exceptions for wrong input besides ``InputError``.
 
-Its row in ``table.py`` makes it known. Nothing but ``run`` and ``add_arguments`` imports PyTorch.
+``table.py`` has a row for it. PyTorch is imported only inside of ``run``, to keep `--help` fast.
 """

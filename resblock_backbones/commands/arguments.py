@@ -1,4 +1,4 @@
-"""Arguments that several commands take, and the packages that configs need."""
+"""Arguments that several commands share, and the packages that configs need."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 from ..options.errors import InputError
 
-#: What configs need beside torch; an extra brings all of them.
+#: The packages that configs need besides torch; an extra installs all of them.
 MM_PACKAGES = ("mmengine", "mmcv", "mmdet", "mmseg")
 
 
 def require_mm_packages(purpose: str | None = None, packages: Sequence[str] = MM_PACKAGES) -> None:
-    """Refuse to go on without the packages that configs need.
+    """Raise an error if packages that configs need are missing.
 
     Args:
         purpose: the argument that needs them, for the message.
@@ -30,7 +30,7 @@ def require_mm_packages(purpose: str | None = None, packages: Sequence[str] = MM
         needed = f"{purpose}: " if purpose else ""
         raise InputError(
             f"{needed}{', '.join(missing)}: not installed; pip install "
-            "'resblock_backbones[onedl]' brings MMEngine, MMCV, MMDetection and MMSegmentation"
+            "'resblock_backbones[onedl]' installs MMEngine, MMCV, MMDetection and MMSegmentation"
         )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the line below says it all
@@ -54,14 +54,14 @@ def add_config_options(parser: argparse._ActionsContainer) -> None:
 
 
 def read_config_options(pairs: Sequence[str] | None) -> dict[str, Any] | None:
-    """What `--cfg-options` changes; None where it was not given."""
+    """The changes of `--cfg-options`; None if it was not given."""
     from ..openmmlab.configs.cfg_options import parse_options
 
     return None if pairs is None else parse_options(pairs)
 
 
 def add_launcher(parser: argparse.ArgumentParser) -> None:
-    """`--launcher`, and the place among the processes that a launcher gives."""
+    """`--launcher`, and the rank that a launcher passes."""
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0, help=argparse.SUPPRESS)
 

@@ -1,7 +1,7 @@
-"""The command `resblock`: which command is meant, its arguments, and how it ended.
+"""The command `resblock`: choice of the command, its arguments, and the exit status.
 
-Exit status 0: done. 2: a mistake in what was given, told in one line. 130: interrupted. 1: another
-process of the run has ended, told in one line, or something unexpected, with its traceback.
+Exit status 0: success. 2: wrong input, reported in one line. 130: interrupted. 1: another process
+of the run has died, reported in one line, or an unexpected error, with its traceback.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """`resblock COMMAND ...`.
 
     Args:
-        arguments: what was typed after `resblock`; default: this process's.
+        arguments: the command line after `resblock`; default: this process's.
 
     Returns:
         The exit status.
@@ -60,13 +60,13 @@ def _command(arguments: Sequence[str] | None) -> int:
 
 
 def overview() -> str:
-    """All commands with a line each."""
+    """List of all commands with a line for each."""
     width = max(map(len, COMMANDS))
     lines = ["usage: resblock COMMAND ...", ""]
     for heading, rows in GROUPS.items():
         lines += [f"{heading}:", *(f"  {name:{width}}  {row.line}" for name, row in rows.items())]
         lines.append("")
-    return "\n".join([*lines, "resblock COMMAND --help says what a command takes."])
+    return "\n".join([*lines, "resblock COMMAND --help lists its arguments."])
 
 
 def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -74,18 +74,18 @@ def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | N
 
     Args:
         name: of the command.
-        arguments: what was typed after it; default: this process's.
-        prog: how it was called, for the help; default: the name of this script.
+        arguments: its command line; default: this process's.
+        prog: the program name in the help; default: the name of this script.
 
     Returns:
         The exit status.
     """
     command = importlib.import_module(f".{COMMANDS[name].module}", __package__)
     show_traceback = "--traceback" in (sys.argv[1:] if arguments is None else arguments)
-    # What the user can mend: a command may name further kinds.
+    # Errors of wrong input; a command may name further ones.
     mistakes = (InputError, FileNotFoundError, *getattr(command, "MISTAKES", ()))
     try:
-        if name != "doctor":  # which tells of an old one itself
+        if name != "doctor":  # which reports an old torch itself
             _check_torch()
         given = _parser(command, prog).parse_args(arguments)
         del given.traceback
@@ -119,7 +119,9 @@ def _parser(command: ModuleType, prog: str | None) -> argparse.ArgumentParser:
     )
     command.add_arguments(parser)
     parser.add_argument(
-        "--traceback", action="store_true", help="show where a mistake was found, not only what"
+        "--traceback",
+        action="store_true",
+        help="show the traceback of an error, not only its message",
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""Which network a command is about, from what its command line says."""
+"""The network that a command line describes."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def choose_network(
     Args:
         config: a config file of the MM family, or the name of one that comes with the package;
             its backbone is taken.
-        depth: as of ``FlexResNet``.
+        depth: as in ``FlexResNet``.
         weights: as ``load_weights`` takes them, a whole detector's too. Without ``config`` and
-            ``depth`` the options are read off them.
+            ``depth`` the options are inferred from them.
         options: of the backbone, each as ``'width=0.5'``.
         cfg_options: of the config, each as ``'model.backbone.width=0.5'``.
-        any_backbone: whether the config may have another one than a ``FlexResNet``.
+        any_backbone: whether the config's backbone may be of another class than ``FlexResNet``.
 
     Raises:
-        InputError: nothing, or too much, says which network; or as ``network_of_config``.
+        InputError: no network, or more than one, is described; or as in ``network_of_config``.
         ValueError, TypeError: a wrong option.
 
     Example:
@@ -45,9 +45,9 @@ def choose_network(
     given = parse_pairs("--options", options)
     if config is None:
         if cfg_options:
-            raise InputError("--cfg-options: change a config, and none was given; give CONFIG")
+            raise InputError("--cfg-options: there is no config to change; give CONFIG")
         if depth is None and weights is None and "stage_blocks" not in given:
-            raise InputError("which network? give CONFIG, --depth or --weights")
+            raise InputError("no network: give CONFIG, --depth or --weights")
         return flexible_network(depth, weights, given)
     if depth is not None:
         raise InputError("CONFIG and --depth: give one of them; --options depth=... changes it")

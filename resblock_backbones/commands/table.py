@@ -1,4 +1,4 @@
-"""Which commands there are."""
+"""The table of commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Row(NamedTuple):
 
     Attributes:
         module: its module, in this package.
-        line: what it does, in a line.
+        line: its description in the overview.
     """
 
     module: str
@@ -21,20 +21,20 @@ class Row(NamedTuple):
 GROUPS: dict[str, dict[str, Row]] = {
     "models of a config": {
         "train": Row("running.train", "train the model of a config"),
-        "test": Row("running.test", "measure a checkpoint on the config's test set"),
-        "predict": Row("running.predict", "detections or label maps of images and videos"),
+        "test": Row("running.test", "evaluate a checkpoint on the config's test set"),
+        "predict": Row("running.predict", "predict images and videos: detections or label maps"),
     },
     "backbones": {
         "summary": Row("backbones.summary", "what a backbone is made of and what it costs"),
         "features": Row("backbones.features", "write the feature maps of images to files"),
         "export": Row("backbones.export", "write a backbone as ONNX, TorchScript or PT2"),
-        "convert": Row("backbones.convert", "rename weights for another library"),
+        "convert": Row("backbones.convert", "write weights under another library's names"),
         "imagenet": Row("backbones.imagenet", "Top-1 and Top-5 error of classifiers, as a table"),
     },
     "data, configs, installation": {
         "shapes": Row("starting.shapes", "make the `shapes` data set"),
-        "configs": Row("starting.configs", "list the configs that come along, or copy one"),
-        "doctor": Row("starting.doctor", "what is installed, and whether it works together"),
+        "configs": Row("starting.configs", "list the configs of the package, or copy one"),
+        "doctor": Row("starting.doctor", "check the installed versions"),
     },
 }
 

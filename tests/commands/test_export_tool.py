@@ -103,7 +103,7 @@ def test_a_config_with_a_checkpoint_begins_as_it_says(export):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "which network? give CONFIG, --depth or --weights"),
+        ([], "no network: give CONFIG, --depth or --weights"),
         (["a.py", "--depth", 18], "CONFIG and --depth: give one of them"),
         (["a.py"], "a.py: there is no such file"),
         (["resnet.py"], "resnet.py: its model has no FlexResNet, it has 'ResNet' as backbone"),

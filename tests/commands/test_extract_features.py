@@ -188,7 +188,7 @@ def refused(capsys, *arguments):
         (["gone.png", "--depth", 18], "gone.png: there is no such file or folder"),
         (["empty", "--depth", 18], "empty: there is no image in this folder"),
         (["*.jpg", "--depth", 18], "*.jpg: no image matches this pattern"),
-        (["photos"], "which network? give CONFIG, --depth or --weights"),
+        (["photos"], "no network: give CONFIG, --depth or --weights"),
         (["photos", "--depth", 20], "depth=20: must be one of 18, 34, 50"),
         (["photos", "--depth", 18, "--options", "dpeth=2"], "no option 'dpeth'; did you mean"),
         (["photos", "--depth", 18, "--options", "width"], "--options width: write it as"),

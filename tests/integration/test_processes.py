@@ -154,7 +154,7 @@ def test_under_slurm_the_processes_left_say_in_a_line_that_another_is_gone(deadl
     assert processes[1].returncode == -signal.SIGKILL
     assert processes[0].returncode == 1
     assert said[0].rstrip().splitlines()[-1] == (
-        "error: another process of this run has ended; --resume goes on from the last checkpoint"
+        "error: another process of this run has ended; --resume continues from the last checkpoint"
     )
 
 

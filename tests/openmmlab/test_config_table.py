@@ -106,7 +106,7 @@ def test_the_tool_writes_the_page_and_tells_an_old_one(folder, capsys):
     ("content", "message"),
     [
         (None, "there is no config in it"),
-        ("model = dict(backbone=dict(type='ResNet', depth=50))", "is a ResNet, and no FlexResNet"),
+        ("model = dict(backbone=dict(type='ResNet', depth=50))", "is a ResNet, not a FlexResNet"),
         ("model = dict(", "line 1"),
     ],
 )

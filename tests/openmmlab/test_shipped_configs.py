@@ -115,7 +115,7 @@ def test_a_copy_is_the_same_config_in_one_file(work, capsys, name):
 def test_a_copy_replaces_nothing_unless_it_is_told_to(work, capsys):
     Path("mine.py").write_text("of value")
     assert main(["configs", "--copy", FASTER, "mine.py"]) == 2
-    assert "mine.py: is there already; --force replaces it" in capsys.readouterr().err
+    assert "mine.py: already exists; --force replaces it" in capsys.readouterr().err
     assert Path("mine.py").read_text() == "of value"
     assert main(["configs", "--copy", FASTER, "mine.py", "--force"]) == 0
     assert "FlexResNet" in Path("mine.py").read_text()

@@ -210,7 +210,7 @@ def test_the_last_norm_of_each_block_starts_at_zero_unless_told_otherwise():
         ({"depth": "50"}, TypeError, "depth='50'"),
         ({"depth": 50, "dcn": "DCN"}, TypeError, "dcn='DCN': must be a dict"),
         ({"plugins": 3}, TypeError, "plugins=3: must be a list"),
-        ({"plugins": [3]}, TypeError, "plugins: 3 is no dict"),
+        ({"plugins": [3]}, TypeError, "plugins: 3 is not a dict"),
         (
             {"plugins": [{"cfg": {"type": "ContextBlok"}, "position": "after_conv2"}]},
             ValueError,

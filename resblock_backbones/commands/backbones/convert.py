@@ -1,4 +1,4 @@
-"""Write a ResNet's weights in another library's names; tensors stay bit-equal.
+"""Write a ResNet's weights under another library's names; tensors stay bit-equal.
 
 resblock convert r50.pth R-50.pkl --to detectron2
 resblock convert torchvision://resnet50 r50.safetensors --to timm
@@ -13,14 +13,18 @@ MISTAKES = (ValueError, OSError, ImportError)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add its arguments."""
     from ...weights.convert import FAMILIES
 
-    parser.add_argument("source", metavar="IN", help="a file, or a name as torchvision://resnet50")
+    parser.add_argument(
+        "source", metavar="IN", help="a file, or a name such as torchvision://resnet50"
+    )
     parser.add_argument("target", metavar="OUT", help=".pth, .pt, .safetensors or .pkl")
-    parser.add_argument("--to", required=True, choices=list(FAMILIES), help="the family")
-    parser.add_argument("--prefix", help="of the backbone's names in IN [looked for]")
-    parser.add_argument("--force", action="store_true", help="replace OUT if it is there")
+    parser.add_argument(
+        "--to", required=True, choices=list(FAMILIES), help="the library whose names to write"
+    )
+    parser.add_argument("--prefix", help="prefix of the backbone's names in IN [detected]")
+    parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
 
 
 def run(given: argparse.Namespace) -> None:

@@ -1,9 +1,9 @@
 """Write a FlexResNet as ONNX, TorchScript or PT2, for any batch and size.
 
-The file is written if its outputs are those of the network. It is the backbone
-alone: necks, heads and the preparation of images are not in it.
+The file is written only if its outputs equal the network's. It contains the backbone
+without neck, heads and preprocessing.
 
-resblock export --weights r50.pth --to onnx           # options read off the weights
+resblock export --weights r50.pth --to onnx           # options inferred from the weights
 resblock export --depth 50 --weights r50.pth --options width=0.5 --to torchscript
 resblock export CONFIG --weights epoch_12.pth --to pt2 --out my.pt2
 """
@@ -18,25 +18,25 @@ MISTAKES = (ValueError, TypeError, OSError, ImportError)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add its arguments."""
     from ...deploy.formats import FORMATS
 
     parser.add_argument("config", nargs="?", help="a config file, or a shipped one's name")
-    parser.add_argument("--depth", type=int, help="of the network, in place of a config")
-    parser.add_argument("--weights", help="a file, or a name as torchvision://resnet50")
+    parser.add_argument("--depth", type=int, help="depth of the network, in place of a config")
+    parser.add_argument("--weights", help="a file, or a name such as torchvision://resnet50")
     parser.add_argument(
         "--options",
         nargs="+",
         action="extend",
         default=[],
         metavar="NAME=VALUE",
-        help="of the network: width=0.5",
+        help="options of the network, e.g. width=0.5",
     )
     parser.add_argument("--to", required=True, choices=list(FORMATS), help="the format")
     parser.add_argument("--out", type=Path, help="the file [backbone.onnx, .pt or .pt2]")
-    parser.add_argument("--keep-norms", action="store_true", help="leave the norms unfolded")
-    parser.add_argument("--opset", type=int, help="of ONNX [the exporter's choice]")
-    parser.add_argument("--force", action="store_true", help="replace the file if it is there")
+    parser.add_argument("--keep-norms", action="store_true", help="do not fold the norms")
+    parser.add_argument("--opset", type=int, help="ONNX opset [the exporter's default]")
+    parser.add_argument("--force", action="store_true", help="replace the file if it exists")
 
 
 def run(given: argparse.Namespace) -> None:
@@ -59,7 +59,7 @@ def run(given: argparse.Namespace) -> None:
         replace=given.force,
         progress=lambda step: print(f"{step} ...", file=sys.stderr, flush=True),
     )
-    print("largest difference from the network, as a part of the map's largest value:\n")
+    print("largest difference from the network, relative to the feature map's largest value:\n")
     print(done)
     facts = zip(done.facts.outputs, done.facts.channels, done.facts.strides, strict=True)
     print(f"\n{done.path}: {done.size / 2**20:.1f} MiB, input '{done.facts.input}', outputs:")

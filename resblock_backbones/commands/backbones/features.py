@@ -1,7 +1,7 @@
 """Write the feature maps of a backbone's stages to one file for each image.
 
-Shapes and strides are in it too. Images of one size share a batch; nothing is
-padded.
+The files also have shapes and strides. Images of the same size share a batch;
+nothing is padded.
 
 resblock features photos/ '*.png' --weights torchvision://resnet50 --out features
 resblock features photo.jpg --config CONFIG --checkpoint epoch_12.pth --out features
@@ -20,50 +20,47 @@ from ..arguments import add_config_options
 if TYPE_CHECKING:
     from ...weights.choose import ChosenNetwork
 
-INTERRUPTED = "interrupted; what was written is whole, --keep goes on"
+INTERRUPTED = "interrupted; the files written so far are complete, --keep continues"
 MISTAKES = (ValueError, TypeError, OSError, ImportError)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add its arguments."""
     parser.add_argument(
-        "images", nargs="+", metavar="IMAGES", help="files, folders, or patterns with stars"
+        "images", nargs="+", metavar="IMAGES", help="files, folders, or glob patterns"
     )
-    parser.add_argument("--out", required=True, type=Path, help="the folder to write to")
+    parser.add_argument("--out", required=True, type=Path, help="the output folder")
     network = parser.add_argument_group("network: either a config ...")
     network.add_argument(
         "--config",
-        help="an MMEngine config, or the name of one that comes along; its data_preprocessor is "
-        "used",
+        help="an MMEngine config, or the name of a shipped one; its data_preprocessor is used",
     )
-    network.add_argument("--checkpoint", help="with the config's backbone [its init_cfg]")
+    network.add_argument("--checkpoint", help="weights of the config's backbone [its init_cfg]")
     add_config_options(network)
     network = parser.add_argument_group("... or a FlexResNet")
     network.add_argument("--depth", type=int, help="18, 34, 50, 101 or 152 [that of the weights]")
-    network.add_argument(
-        "--weights", help="a file, a URL, torchvision://..., timm://... [random ones]"
-    )
+    network.add_argument("--weights", help="a file, a URL, torchvision://..., timm://... [random]")
     network.add_argument(
         "--options",
         nargs="+",
         action="extend",
         default=[],
         metavar="NAME=VALUE",
-        help="e.g. output_stride=8",
+        help="options of the network, e.g. output_stride=8",
     )
     parser.add_argument(
-        "--size", type=int, metavar="N", help="resize the shorter side to N [leave as it is]"
+        "--size", type=int, metavar="N", help="resize the shorter side to N [keep the size]"
     )
     parser.add_argument("--format", choices=["npz", "safetensors"], default="npz", help="[npz]")
     parser.add_argument(
         "--dtype", choices=["float32", "float16"], default="float32", help="[float32]"
     )
-    parser.add_argument("--show", action="store_true", help="draw them too, as .png beside")
-    parser.add_argument("--batch-size", type=int, default=8, help="images at once [8]")
+    parser.add_argument("--show", action="store_true", help="also draw the feature maps, as .png")
+    parser.add_argument("--batch-size", type=int, default=8, help="images in a batch [8]")
     parser.add_argument("--device", help="where to compute [cuda, or cpu]")
     there = parser.add_mutually_exclusive_group()
-    there.add_argument("--force", action="store_true", help="replace files that are there")
-    there.add_argument("--keep", action="store_true", help="keep them, and do the others")
+    there.add_argument("--force", action="store_true", help="replace existing files")
+    there.add_argument("--keep", action="store_true", help="skip images whose files exist")
 
 
 def run(given: argparse.Namespace) -> None:

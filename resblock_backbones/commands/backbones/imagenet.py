@@ -1,6 +1,6 @@
 """Top-1 and Top-5 error of classifiers, as a table.
 
-The images lie in a folder with one subfolder for each class.
+The data is a folder with one subfolder for each class.
 
 resblock imagenet --arch resnet18 resnet50 --data data/imagenet/val
 resblock imagenet --arch resnet50 --weights my.pth --data data/imagenet/val
@@ -22,21 +22,25 @@ MISTAKES = (ValueError, OSError)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add its arguments."""
     parser.add_argument("--arch", nargs="+", required=True, help="names of torchvision or timm")
     parser.add_argument(
         "--weights",
         nargs="+",
-        help="one for each name: a file, or timm://..., torchvision://... [torchvision's]",
+        help="weights for each name: a file, or timm://..., torchvision://... [torchvision's]",
     )
     parser.add_argument(
-        "--data", required=True, type=Path, help="the folder, or one with val/ in it"
+        "--data", required=True, type=Path, help="the folder, or one that contains val/"
     )
-    parser.add_argument("--preprocess", default="auto", help="another than the family's")
-    parser.add_argument("--batch-size", type=int, default=64, help="images at once [64]")
+    parser.add_argument(
+        "--preprocess", default="auto", help="preprocessing [that of the weights' family]"
+    )
+    parser.add_argument("--batch-size", type=int, default=64, help="images in a batch [64]")
     parser.add_argument("--workers", type=int, default=2, help="processes that read images [2]")
     parser.add_argument("--device", help="where to compute [cuda, or cpu]")
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the table here too")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.md", help="also write the table to this file"
+    )
 
 
 def run(given: argparse.Namespace) -> None:
@@ -60,7 +64,7 @@ def run(given: argparse.Namespace) -> None:
             device=str(find_device(given.device)),
             on_row=done.append,
         )
-    finally:  # what there is, also after a mistake or an interruption
+    finally:  # the rows so far, also after an error or an interruption
         _show(done, given.out)
 
 

@@ -1,6 +1,6 @@
-"""Write what a trained detector or segmentation model predicts.
+"""Predict images and videos with a trained detector or segmentation model.
 
-For images and videos: drawn over them, and as COCO JSON or PNG label maps.
+Predictions are drawn over the images, and written as COCO JSON or PNG label maps.
 
 resblock predict CONFIG CHECKPOINT photos/ 'more/*.jpg' clip.mp4 --out predictions
 """
@@ -13,27 +13,25 @@ import sys
 from ...files.shipped_configs import find_config
 from ..arguments import add_config_options, read_config_options, require_mm_packages
 
-INTERRUPTED = "interrupted; files that are there are whole"
+INTERRUPTED = "interrupted; the files written so far are complete"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
-    parser.add_argument("config", help="the config file, or the name of one that comes along")
+    """Add its arguments."""
+    parser.add_argument("config", help="a config file, or the name of a shipped one")
     parser.add_argument("checkpoint", help="the checkpoint file")
-    parser.add_argument(
-        "images", nargs="+", help="image files, folders, patterns with stars, videos"
-    )
-    parser.add_argument("--out", required=True, help="the folder to write to")
+    parser.add_argument("images", nargs="+", help="image files, folders, glob patterns, videos")
+    parser.add_argument("--out", required=True, help="the output folder")
     parser.add_argument(
         "--score-threshold",
         type=float,
         default=0.3,
         metavar="SCORE",
-        help="leave out objects below it [0.3]",
+        help="leave out objects with a lower score [0.3]",
     )
     parser.add_argument("--device", help="where to compute [cuda, or cpu]")
-    parser.add_argument("--batch-size", type=int, default=1, help="images at once [1]")
-    parser.add_argument("--force", action="store_true", help="replace what is there")
+    parser.add_argument("--batch-size", type=int, default=1, help="images in a batch [1]")
+    parser.add_argument("--force", action="store_true", help="replace existing files")
     add_config_options(parser)
 
 

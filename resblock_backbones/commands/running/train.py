@@ -18,19 +18,19 @@ from ..arguments import (
     take_local_rank,
 )
 
-INTERRUPTED = "interrupted; --resume goes on from the last checkpoint"
+INTERRUPTED = "interrupted; --resume continues from the last checkpoint"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
-    parser.add_argument("config", help="the config file, or the name of one that comes along")
+    """Add its arguments."""
+    parser.add_argument("config", help="a config file, or the name of a shipped one")
     parser.add_argument("--work-dir", help="for logs and checkpoints [work_dirs/<config name>]")
     parser.add_argument(
         "--resume",
         nargs="?",
         const="auto",
         metavar="CHECKPOINT",
-        help="go on from this checkpoint, or from the newest in the work folder",
+        help="continue from this checkpoint, or from the newest in the work folder",
     )
     parser.add_argument(
         "--amp", action="store_true", help="mixed precision (bfloat16 without a GPU)"

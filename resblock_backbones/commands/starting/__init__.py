@@ -1,1 +1,1 @@
-"""Commands to begin with: data, configs, what is installed."""
+"""Commands for data, configs and the installation."""

@@ -1,11 +1,11 @@
-"""List the configs that come with the package; say where one lies, or copy it.
+"""List the configs of the package, print the path of one, or copy it.
 
 resblock configs
 resblock configs --path faster-rcnn_flexr18-half_fpn_shapes
 resblock configs --copy faster-rcnn_flexr18-half_fpn_shapes my_config.py
 
-A copy has everything in one file, to be edited. A config of a few lines is had by
-inheriting instead: _base_ = "resblock::faster_rcnn/....py".
+A copy is one complete file, for editing. To change only a few lines, inherit
+instead: _base_ = "resblock::faster_rcnn/....py".
 """
 
 from __future__ import annotations
@@ -18,22 +18,24 @@ from ..arguments import require_mm_packages
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add its arguments."""
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--list", action="store_true", help="list all; also without any option")
-    what.add_argument("--path", metavar="NAME", help="print where the file of this config lies")
+    what.add_argument("--list", action="store_true", help="list all; the default")
+    what.add_argument("--path", metavar="NAME", help="print the path of this config")
     what.add_argument(
         "--copy",
         nargs="+",
         metavar=("NAME", "FILE"),
         help="write this config as one file [NAME.py in this folder]",
     )
-    parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
-    page = parser.add_argument_group("for a folder of configs, as that of the repository")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
+    page = parser.add_argument_group("for a folder of configs, such as the repository's")
     page.add_argument("--configs", type=Path, default=Path("configs"), help="[configs]")
-    page.add_argument("--page", action="store_true", help="write its README.md, that lists them")
+    page.add_argument("--page", action="store_true", help="write its README.md, which lists them")
     page.add_argument(
-        "--check", action="store_true", help="write nothing; exit with 2 when the page is old"
+        "--check",
+        action="store_true",
+        help="write nothing; exit with status 2 if the page is outdated",
     )
 
 
@@ -62,7 +64,7 @@ def _copy(name: str, file: str | None = None, *more: str, replace: bool) -> None
     if out.is_dir():
         out /= source.name
     if out.exists() and not replace:
-        raise InputError(f"{out}: is there already; --force replaces it")
+        raise InputError(f"{out}: already exists; --force replaces it")
     require_mm_packages("--copy", ["mmengine"])
     from ...openmmlab.configs.flat import flat_config
 
@@ -83,5 +85,5 @@ def _page(folder: Path, *, check: bool) -> None:
     if not check:
         write_whole(page, text.encode())
     elif not page.is_file() or page.read_text() != text:
-        raise InputError(f"{page}: not as the configs are; python tools/list_configs.py writes it")
+        raise InputError(f"{page}: is outdated; python tools/list_configs.py writes it")
     print(page)

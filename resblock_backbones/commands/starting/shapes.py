@@ -1,6 +1,6 @@
 """Make the `shapes` data set: images, COCO boxes and masks, label maps.
 
-resblock shapes                                     # in data/shapes, where the configs look
+resblock shapes                                     # in data/shapes, which the configs use
 resblock shapes --out data/small --train 40 --val 8
 """
 
@@ -9,18 +9,16 @@ from __future__ import annotations
 import argparse
 import time
 
-INTERRUPTED = "interrupted; nothing was left behind"
+INTERRUPTED = "interrupted; no files remain"
 MISTAKES = (ValueError, OSError)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add its arguments."""
     from ...data.shapes import ShapesInfo
 
     default = ShapesInfo()
-    parser.add_argument(
-        "--out", default="data/shapes", help="the folder to make it in [data/shapes]"
-    )
+    parser.add_argument("--out", default="data/shapes", help="the output folder [data/shapes]")
     parser.add_argument(
         "--train", type=int, default=default.train, help="training images [%(default)s]"
     )
@@ -31,9 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size", type=int, default=default.size, help="side, in pixels [%(default)s]"
     )
     parser.add_argument(
-        "--seed", type=int, default=default.seed, help="for other images [%(default)s]"
+        "--seed", type=int, default=default.seed, help="seed of the images [%(default)s]"
     )
-    parser.add_argument("--force", action="store_true", help="replace one with other settings")
+    parser.add_argument(
+        "--force", action="store_true", help="replace a data set with other settings"
+    )
 
 
 def run(given: argparse.Namespace) -> None:
@@ -44,4 +44,4 @@ def run(given: argparse.Namespace) -> None:
     if make_shapes(**vars(given)):
         print(f"{given.out}: made in {time.monotonic() - started:.1f} s")
     else:
-        print(f"{given.out}: there already, with these settings; nothing to do")
+        print(f"{given.out}: already exists with these settings; nothing to do")

@@ -1,4 +1,4 @@
-"""`_base_ = "resblock::..."`: configs that inherit from those that come with this package.
+"""`_base_ = "resblock::..."`: configs that inherit from those of this package.
 
 MMEngine finds `mmdet::...` in a table of OpenMMLab's packages, and gives what it reads there a
 `_scope_` of that name, which says in whose registry its types are. There is no registry of ours:

@@ -1,4 +1,4 @@
-"""`--cfg-options`: changes of a config as they are typed on the command line."""
+"""`--cfg-options`: changes of a config on the command line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def parse_options(pairs: Sequence[str]) -> dict[str, Any]:
         pairs: each as `key=value`, the value as `parse_value` reads it.
 
     Raises:
-        ConfigError: one is no such pair, or its value cannot be read.
+        ConfigError: one is not such a pair, or its value cannot be parsed.
 
     >>> parse_options(["model.backbone.depth=34", "a.b=[1,2]"])
     {'model.backbone.depth': 34, 'a.b': [1, 2]}

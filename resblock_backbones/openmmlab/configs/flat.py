@@ -1,4 +1,4 @@
-"""A config as one file, without the parts that it inherits."""
+"""A config as one file, with everything that it inherits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...files.shipped_configs import PREFIX, configs_folder
 
 
 def flat_config(file: Path) -> str:
-    """The text of a config that comes with the package, all of it in one file.
+    """The text of a config of the package, as one complete file.
 
     Args:
         file: the config.

@@ -1,8 +1,8 @@
-"""Read a config for a run, and say in one line what is wrong with it.
+"""Read a config, with errors that say in one line what is wrong.
 
-MMEngine merges `--cfg-options model.backbone.dpeth=34` silently as a new key, and what then
-complains, if anything does, is far from the key that was typed. Here the option is compared with
-what the config and the class behind it know.
+MMEngine silently merges `--cfg-options model.backbone.dpeth=34` as a new key, and an error, if any,
+does not name the option. Here the option is compared with the keys of the config and the arguments
+of the class that it configures.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .inherited import refuse_inherited
 from .scopes import import_scope, scope_of
 from .signatures import REGISTRIES, class_behind, parameters_of
 
-#: Keys that every MMEngine config may have at the top, though few write them all.
+#: Top-level keys that every MMEngine config may have.
 TOP_LEVEL_KEYS = frozenset(inspect.signature(Runner).parameters) | {
     "compile",
     "custom_imports",
@@ -45,11 +45,11 @@ def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
 
     Args:
         path: the config file.
-        options: dotted key -> value, as `--cfg-options` gives them.
+        options: dotted key -> value, from `--cfg-options`.
 
     Raises:
-        ConfigError: the file is not there or does not parse (with the line), or an option names
-            a key that looks like a slip of the finger.
+        ConfigError: the file does not exist or has an error (with the line), or an option names
+            a key that looks misspelt.
 
     >>> read_config("no_configs/faster-rcnn.py")
     Traceback (most recent call last):
@@ -86,7 +86,7 @@ no such folder as no_configs
 
 
 def _build_lazy(part: Any) -> None:
-    """Import the classes that a config of the new style names, which MMEngine puts off."""
+    """Import the classes of a new-style config, whose import MMEngine defers."""
     if isinstance(part, Mapping):
         for inner in part.values():
             _build_lazy(inner)
@@ -111,13 +111,13 @@ def _missing_config(file: Path) -> str:
     if not file.parent.is_dir():
         return f"{file}: there is no such folder as {file.parent}"
     if file.is_dir():
-        return f"{file}: this is a folder, a config file is wanted"
+        return f"{file}: is a folder, not a config file"
     near = difflib.get_close_matches(file.name, [p.name for p in file.parent.glob("*.py")], n=3)
     return f"{file}: there is no such file" + (f"; near it: {', '.join(near)}" if near else "")
 
 
 def _broken_config(file: Path, error: BaseException) -> str:
-    """Say which line of which config is wrong, though MMEngine runs a copy of it."""
+    """The error with file and line of the config, of which MMEngine runs a copy."""
     syntax = error if isinstance(error, SyntaxError) else error.__context__
     if isinstance(syntax, SyntaxError) and syntax.lineno:
         return f"{file}, line {syntax.lineno}: {syntax.msg}"
@@ -171,10 +171,10 @@ def _refuse_slip(
         # What builds hooks, schedulers and optimizers takes some keys for itself.
         closed = closed and class_behind(kind, scope, [MODELS]) is not None
         if parents.rpartition(".")[2].endswith("norm_cfg"):
-            known.add("requires_grad")  # MMCV's builder of norms takes it for itself
+            known.add("requires_grad")  # a key of MMCV's builder of norms
     if name in known:
         return
-    # A class that takes no other keyword settles it; else only a near miss is refused.
+    # Definite if the class accepts no other keyword; else only a near miss is refused.
     near = nearest(name, {*map(str, node), *known} - HIDDEN, cutoff=0.6 if closed else 0.8)
     if near or closed:
         told = f" ({_name(kind)})" if kind is not None else ""

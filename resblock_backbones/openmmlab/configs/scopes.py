@@ -1,4 +1,4 @@
-"""Which package a config is for, and that package imported before the config is checked."""
+"""The package that a config is for, and its import before the config is checked."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 def scope_of(cfg: Mapping[str, Any]) -> str | None:
     """The package in which the names of a config are looked up.
 
-    Configs of the new style have ``default_scope = None`` and classes where others have names: the
-    package is then the one that the model's class is of.
+    New-style configs have ``default_scope = None`` and classes in place of names: the package is
+    then that of the model's class.
 
     >>> scope_of({"default_scope": None, "model": {"type": "mmdet.models.RetinaNet"}})
     'mmdet'
@@ -30,10 +30,10 @@ def scope_of(cfg: Mapping[str, Any]) -> str | None:
 
 
 def import_scope(scope: str | None) -> None:
-    """Import MMDetection or MMSegmentation without what their optional parts print on import.
+    """Import MMDetection or MMSegmentation without the messages of their optional parts.
 
-    Their registries are filled when a name is looked up the first time, which is too late for
-    checks, and some of their modules print what is not installed.
+    Their registries are filled at the first lookup of a name, which is too late for checks, and
+    some of their modules print a list of missing packages.
     """
     if scope not in ("mmdet", "mmseg"):
         return

@@ -1,4 +1,4 @@
-"""The page that lists all configs: what each backbone costs and gives, and what runs gave."""
+"""The page of all configs: parameters, FLOPs and outputs of each, and measured results."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from ...resnet.network import FlexResNet
 from .read import read_config
 from .scopes import scope_of
 
-#: What was measured, beside the configs: a list of `Run`s.
+#: The file of measured results, beside the configs: a list of `Run`s.
 MEASURED = "measured.json"
-#: What MMDetection makes of 1333 x 800 and of 160 x 160, and MMPretrain of ImageNet: height, width.
+#: Input sizes after MMDetection's resizing to 1333 x 800 or 160 x 160, and of ImageNet: (H, W).
 IMAGE_SIZES = {"coco": (800, 1344), "shapes": (160, 160), "in1k": (224, 224)}
 
-#: The packages whose whole models are counted: those that the tools need anyway.
+#: The packages whose whole models are counted: those that the commands require.
 COUNTED = ("mmdet", "mmseg")
 
 
@@ -54,14 +54,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Run:
-    """A training that was measured.
+    """A measured training run.
 
     Attributes:
         config: the file, relative to the folder of configs.
         scores: name of a metric -> value.
-        iterations: how many there were.
-        minutes: how long they took.
-        machine: where.
+        iterations: number of iterations.
+        minutes: duration.
+        machine: description of the machine.
     """
 
     config: str
@@ -72,7 +72,7 @@ class Run:
 
 
 def read_rows(folder: Path, on_row: Callable[[], None] = lambda: None) -> list[Row]:
-    """Measure the configs of a folder, without memory for their weights where that is possible.
+    """Measure the configs of a folder, on the meta device where possible.
 
     Raises:
         ConfigError: there is no config, or one is wrong.
@@ -105,10 +105,10 @@ def read_row(folder: Path, file: Path) -> Row:
 
 
 def read_runs(folder: Path) -> list[Run]:
-    """What was measured.
+    """The measured runs.
 
     Raises:
-        ConfigError: a run names a config that is not there.
+        ConfigError: a run names a config that does not exist.
     """
     file = folder / MEASURED
     runs = [Run(**one) for one in json.loads(file.read_text())] if file.is_file() else []
@@ -130,12 +130,12 @@ def format_page(rows: Sequence[Row], runs: Sequence[Run]) -> str:
         "",
         "Written by `python tools/list_configs.py`, which builds every one of them.",
         "",
-        "Parameters are in millions, of the whole model and of its backbone alone. GFLOPs are",
-        "those of the backbone for one image of the size beside them, height by width; a",
-        "multiply-add counts as two. Strides and channels are those of the maps that the backbone",
-        "gives to neck and heads. Of the classifiers in `imagenet/` only the backbone is counted.",
+        "Parameters are in millions, of the whole model and of its backbone. GFLOPs are those of",
+        "the backbone for one image of the given size, height by width; a multiply-add counts as",
+        "two. Strides and channels are those of the backbone's output feature maps. Of the",
+        "classifiers in `imagenet/` only the backbone is counted.",
         "",
-        "`_base_/` holds the parts: models, data sets, schedules.",
+        "`_base_/` has the parts: models, data sets, schedules.",
     ]
     if runs:
         lines += ["", "## On `shapes`, from scratch", "", *_runs_table(runs)]
@@ -144,7 +144,7 @@ def format_page(rows: Sequence[Row], runs: Sequence[Run]) -> str:
             "",
             f"## {folder}",
             "",
-            "| config | model, M | backbone, M | GFLOPs | at | strides | channels |",
+            "| config | model, M | backbone, M | GFLOPs | input | strides | channels |",
             "|---|---:|---:|---:|---|---|---|",
         ]
         lines += [_table_row(row) for row in rows if row.name.startswith(f"{folder}/")]
@@ -152,7 +152,7 @@ def format_page(rows: Sequence[Row], runs: Sequence[Run]) -> str:
 
 
 def _runs_table(runs: Sequence[Run]) -> Iterator[str]:
-    yield "| command | gave | iterations | minutes | on |"
+    yield "| command | result | iterations | minutes | machine |"
     yield "|---|---|---:|---:|---|"
     for run in runs:
         scores = ", ".join(f"{name} {value:.3f}" for name, value in run.scores.items())
@@ -187,15 +187,15 @@ def _image_size(cfg: Config, file: Path) -> tuple[int, int]:
 
 
 def _measure_backbone(cfg: Config, size: tuple[int, int]) -> tuple[FlexResNet, int]:
-    """The backbone, and the FLOPs that it takes for one image."""
+    """The backbone, and its FLOPs for one image."""
     options = dict(cfg.model.backbone) | {"init_cfg": None}
     kind = options.pop("type")
     # A name, a class, or a class's dotted name.
     built = MODELS.get(kind) if isinstance(kind, str) else kind
     if not (inspect.isclass(built) and issubclass(built, FlexResNet)):
         name = kind if isinstance(kind, str) else getattr(kind, "__name__", kind)
-        raise ConfigError(f"{cfg.filename}: model.backbone is a {name}, and no FlexResNet")
-    # Deformable convolutions have no form that computes shapes alone.
+        raise ConfigError(f"{cfg.filename}: model.backbone is a {name}, not a FlexResNet")
+    # Deformable convolutions do not run on the meta device.
     device = "cpu" if options.get("dcn") else "meta"
     with torch.device(device), torch.no_grad():
         backbone = built(**options).eval()
@@ -213,7 +213,7 @@ def _model_parameters(cfg: Config) -> int | None:
 
 
 def _without_synchronised_norms(part: Any) -> Any:
-    """As many parameters, and no process group to ask for."""
+    """Norms with as many parameters that need no process group."""
     if isinstance(part, Mapping):
         kept = {key: _without_synchronised_norms(value) for key, value in part.items()}
         return kept | ({"type": "BN"} if part.get("type") == "SyncBN" else {})

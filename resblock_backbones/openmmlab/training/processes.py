@@ -97,20 +97,20 @@ def explain_lost_process(error: BaseException) -> str | None:
     """A line that explains an error caused by the death of a process; None for other errors.
 
     >>> explain_lost_process(RuntimeError("Connection closed by peer [127.0.0.1]:4"))
-    'another process of this run has ended; --resume goes on from the last checkpoint'
+    'another process of this run has ended; --resume continues from the last checkpoint'
     >>> explain_lost_process(ValueError("2"))
     """
     if not isinstance(error, RuntimeError):
         return None
     for pattern, meaning in DEATHS.items():
         if re.search(pattern, str(error)):
-            return f"{meaning}; --resume goes on from the last checkpoint"
+            return f"{meaning}; --resume continues from the last checkpoint"
     return None
 
 
 @contextlib.contextmanager
 def deaths_explained() -> Iterator[None]:
-    """Tell the end of another process as what it is, whatever library noticed it.
+    """Report the death of another process as such, whichever library raised the error.
 
     Raises:
         OtherProcessError: in place of the library's own ``RuntimeError``.

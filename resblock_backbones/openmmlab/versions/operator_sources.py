@@ -1,7 +1,7 @@
 """Where each of MMCV's operators comes from: compiled MMCV, this package, or nowhere.
 
-MMCV's own source tells which operators there are: each file of `mmcv/ops` asks the extension for
-some by name. The files are read, not imported, so this works whatever is wrong with them.
+The list of operators comes from MMCV's source: each file of `mmcv/ops` loads some from the
+extension by name. The files are read, not imported, so this works even if they cannot be imported.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class OperatorSources:
 
 
 def find_operator_sources() -> OperatorSources:
-    """Look at the MMCV that is installed.
+    """Inspect the installed MMCV.
 
     >>> find_operator_sources().usable
     True
@@ -77,7 +77,7 @@ def _of_compiled(asked: dict[str, list[str]]) -> OperatorSources:
 
 
 def _asked_for(folder: Path) -> dict[str, list[str]]:
-    """File of `mmcv/ops` -> the operators that it asks for by `load_ext`, in its order."""
+    """File of `mmcv/ops` -> the operators that it loads by `load_ext`, in its order."""
     asked = {}
     for file in sorted(folder.glob("*.py")):
         names: list[str] = []

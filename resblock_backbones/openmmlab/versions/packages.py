@@ -1,7 +1,7 @@
-"""Which packages are installed, under which names, and whether they were tried together.
+"""The installed packages, their distributions, and whether the combination was tested.
 
-Two families of packages bring the same import names. Which one is installed tells only the name
-of its distribution: `mmdet` comes from `mmdet` or from `onedl-mmdetection`.
+Two families of packages have the same import names and differ by the names of their distributions:
+`mmdet` is installed by `mmdet` or by `onedl-mmdetection`.
 
 Needs none of them, and imports none.
 """
@@ -40,12 +40,12 @@ TRIED: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class Package:
-    """An import name, and what stands behind it.
+    """An import name, with its distribution and version.
 
     Attributes:
-        name: as it is imported.
-        distribution: as pip calls it; None where it came without pip.
-        version: None where it is not installed.
+        name: the import name.
+        distribution: pip's name; None if it was not installed by pip.
+        version: None if it is not installed.
     """
 
     name: str
@@ -64,10 +64,10 @@ def find_packages() -> list[Package]:
 
 
 def compare_with_tried(packages: list[Package]) -> tuple[str, list[str]]:
-    """The tried combination that is nearest to what is installed, and what differs from it.
+    """The tested combination that is nearest to the installed one, and the differences.
 
     Args:
-        packages: what is installed.
+        packages: the installed packages.
 
     Returns:
         Its name, and one line for each package that is missing or has another version.
