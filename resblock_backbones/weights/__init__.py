@@ -1,4 +1,4 @@
-"""Checkpoints: safe reading, names in other families, loading with a report, conversion."""
+"""Checkpoints: safe reading, other families' names, loading with a report, conversion."""
 
 from ..resnet import checkpoints
 from .adapt import Adaptation

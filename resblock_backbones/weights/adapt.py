@@ -1,4 +1,4 @@
-"""Making weights fit a network of another shape, where that was asked for."""
+"""Adapting weights to a network of another shape, on request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIRST_CONVS = ("conv1.weight", "stem.0.weight")
 
 
 def check_adapt(adapt: Iterable[Any]) -> tuple[Adaptation, ...]:
-    """The adaptations asked for.
+    """The requested adaptations, validated.
 
     >>> check_adapt(["in_channel"])
     Traceback (most recent call last):
@@ -31,16 +31,16 @@ did you mean 'in_channels'?
 def adapt_tensors(
     found: Mapping[str, Tensor], model: nn.Module, adapt: Collection[Adaptation]
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Tensors in the network's shapes, as far as the adaptations reach, and what was done.
+    """Adapt tensors to the network's shapes; returns them and descriptions of the changes.
 
     Args:
         found: tensors by the network's names.
         model: the network.
         adapt: ``'in_channels'``: the first convolution's kernels are summed into one channel, or
             repeated over more, and scaled so that equal channels give the same response.
-            ``'kernel_size'``: kernels are cropped to their centre, or set into zeros, which leaves
-            their response as it is. ``'width'``: the leading channels are kept, of each group
-            where a bottleneck has groups.
+            ``'kernel_size'``: kernels are cropped to their centre, or padded with zeros, which
+            does not change their response. ``'width'``: the leading channels are kept, of each
+            group if a bottleneck has groups.
     """
     fitted, done = dict(found), dict[str, list[str]]()
     if not adapt:
@@ -65,7 +65,7 @@ def adapt_tensors(
 
 
 def reverse_first_conv(found: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The first convolution for images whose channels come in the other order (RGB, BGR)."""
+    """Reverse the input channels of the first convolution (RGB, BGR)."""
     name = next(name for name in FIRST_CONVS if name in found)
     return {**found, name: found[name].flip(1)}, (f"{name}: input channels reversed",)
 
@@ -97,7 +97,7 @@ def _other_kernel(tensor: Tensor, wanted: torch.Size) -> tuple[Tensor, str] | No
     if not any(margins) or any(margin % 2 for margin in margins):
         return None
     padding = [margin // 2 for margin in reversed(margins) for _ in range(2)]
-    how = "cropped to the centre" if min(margins) < 0 else "set into zeros"
+    how = "cropped to the centre" if min(margins) < 0 else "padded with zeros"
     text = "x".join(map(str, sizes)), "x".join(map(str, wanted))
     return F.pad(tensor, padding), f"kernel {text[0]} to {text[1]}, {how}"
 
@@ -122,7 +122,7 @@ def _leading_channels(
 
 
 def _groups(name: str, found: Mapping[str, Tensor], model: nn.Module) -> tuple[int, int]:
-    """The groups in which a tensor's outputs and inputs are ordered, inside a bottleneck."""
+    """Number of groups of a tensor's output and input channels, in a bottleneck."""
     block_name, _, part = name.rpartition(".")[0].rpartition(".")
     if part not in ("conv1", "bn1", "conv2", "bn2", "conv3") or not block_name:
         return 1, 1
@@ -130,6 +130,6 @@ def _groups(name: str, found: Mapping[str, Tensor], model: nn.Module) -> tuple[i
     middle, weight = getattr(block, "conv2", None), found.get(f"{block_name}.conv2.weight")
     if not hasattr(block, "conv3") or not isinstance(middle, nn.Conv2d) or weight is None:
         return 1, 1
-    # A depthwise convolution has no order to keep: each channel is its own group.
+    # In a depthwise convolution each channel is a group, so any leading channels will do.
     groups = 1 if weight.shape[1] == 1 else middle.groups
     return (1, groups) if part == "conv3" else (groups, 1)

@@ -1,4 +1,4 @@
-"""Finding the backbone in a checkpoint, whatever it is wrapped in and whatever its names."""
+"""Finding the backbone in a checkpoint, in any container and under any family's names."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def find_backbone(content: Mapping[str, Any], name: str, prefix: str | None = No
     Args:
         content: as it was loaded: tensors by name, in containers of any kind and depth.
         name: of the checkpoint, for messages.
-        prefix: of the backbone's names; None looks for it.
+        prefix: of the backbone's names; None detects it.
 
     Raises:
         CheckpointError: there is no ResNet in it, or more than one.

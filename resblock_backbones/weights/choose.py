@@ -1,4 +1,4 @@
-"""A network ready for use, from a depth, from weights, or from both."""
+"""A network for inference from a depth, from weights, or from both."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .load import load_weights
 from .network import build_network
 from .pixels import IMAGENET, Pixels, pixels_of
 
-#: Where the weights of a network are from that was given none.
+#: Origin of the weights of a network without a checkpoint.
 RANDOM = "no weights were given: they are random"
 
 
 class ChosenNetwork(NamedTuple):
-    """A network, ready for use.
+    """A network for inference.
 
     Attributes:
         network: in eval mode.
-        pixels: what its weights expect of an image.
-        origin: where its weights are from, in one line for the reader.
+        pixels: the preprocessing that its weights expect.
+        origin: where its weights are from, in one line.
     """
 
     network: nn.Module
@@ -40,14 +40,14 @@ def flexible_network(
     """A ``FlexResNet`` from a depth, weights and options.
 
     Args:
-        depth: of the network; None reads it off the weights.
-        weights: what ``load_weights`` takes; None leaves random ones, always the same.
+        depth: of the network; None infers it from the weights.
+        weights: a source of ``load_weights``; None: random ones, always the same.
         options: of ``FlexResNet``. With a depth the network is built first and the weights must
-            fit it; without one, it is what the weights are of, and these options go before what is
-            read off.
+            fit it; without one the network is inferred from the weights, and these options take
+            precedence.
 
     Raises:
-        ValueError, TypeError: neither depth nor weights, or an option that cannot be.
+        ValueError, TypeError: neither depth nor weights, or an invalid option.
         CheckpointError: the weights cannot be read, or do not fit.
 
     Example:

@@ -1,4 +1,4 @@
-"""A checkpoint in another family's names, every tensor as it was."""
+"""Conversion of a checkpoint to another family's names, with bit-equal tensors."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ SUFFIXES = (".pth", ".pt", ".safetensors", ".pkl")
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a conversion did.
+    """Result of a conversion.
 
     Attributes:
         from_family, to_family: names of the families.
-        tensors: how many were written.
-        left_out: names in the source that are of no backbone and no classifier.
-        notes: what the names do not carry, a sentence each.
+        tensors: number of written tensors.
+        left_out: names in the source that belong to neither backbone nor classifier.
+        notes: what the names do not express, a sentence each.
     """
 
     from_family: str
@@ -57,12 +57,12 @@ def convert_checkpoint(
     prefix: str | None = None,
     replace: bool = False,
 ) -> Conversion:
-    """Write a checkpoint's backbone, and its classifier, in another family's names.
+    """Write a checkpoint's backbone and classifier under another family's names.
 
     Args:
         source: as in ``load_weights``.
         target: the file to write: ``.pth``, ``.pt``, ``.safetensors``, or ``.pkl`` for Detectron2
-            and Caffe2. It is there whole or not at all.
+            and Caffe2. It is written atomically.
         to: ``'torchvision'``, ``'timm'``, ``'mmdet'``, ``'mmpretrain'``, ``'detectron2'``,
             ``'transformers'``, ``'flex'`` or another of ``FAMILIES``.
         prefix: of the backbone's names in the source; None looks for it.
@@ -70,7 +70,7 @@ def convert_checkpoint(
 
     Raises:
         CheckpointError: the source cannot be read, or the family has no name for a tensor.
-        ValueError: an unknown family or kind of file, or the target is there.
+        ValueError: an unknown family or file format, or the target exists.
 
     Example:
         >>> import tempfile
@@ -104,7 +104,7 @@ def convert_checkpoint(
 
 
 def rename_to(backbone: Backbone, family: Dialect, name: str) -> dict[str, Tensor]:
-    """The tensors under a family's names.
+    """Rename tensors to a family's names.
 
     Raises:
         CheckpointError: the family has no name for one of them.
@@ -144,7 +144,7 @@ def _write(target: Path, tensors: Mapping[str, Tensor], family: Dialect, style: 
     if target.suffix == ".pkl":
         content = {key: tensor.numpy() for key, tensor in tensors.items()}
     if family.name == "detectron2":
-        # Its checkpointer then matches names by their ends, below any prefix.
+        # Detectron2's checkpointer then matches names by their ends, after any prefix.
         content = {
             "model": content,
             "__author__": "resblock_backbones",

@@ -1,4 +1,4 @@
-"""Loading weights with a report, or not at all."""
+"""Loading all weights of a backbone, with a report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .values import plain, refuse_fused
 
 logger = logging.getLogger(__name__)
 
-# Layers that ImageNet checkpoints do not have: they begin with their own first values.
+# Layers that ImageNet checkpoints do not have; they keep their initialisation.
 ADDED_LAYERS = re.compile(r"^layer\d+\.\d+\.(?:conv2\.conv_offset\.|(?!conv|bn|residual\.))")
 
 
@@ -33,7 +33,7 @@ def load_weights(
     adapt: Iterable[Adaptation] = (),
     reverse_channels: bool = False,
 ) -> LoadReport:
-    """Load a checkpoint into a backbone; on an error the backbone stays as it was.
+    """Load a checkpoint into a backbone; on an error the backbone is unchanged.
 
     The names may be torchvision's, timm's, MMDetection's, MMPretrain's, MMSegmentation's,
     Detectron2's, Caffe2's or this project's, in a whole detector, wrapped or compiled.
@@ -43,22 +43,22 @@ def load_weights(
         source: a file (``.pth .pt .safetensors .pkl``), a URL, a state dict, or a name with a
             scheme: ``torchvision://resnet50``, ``timm://resnet50d.ra2_in1k``,
             ``hf-hub:timm/resnet50.a1_in1k``, ``open-mmlab://...``.
-        prefix: of the backbone's names in the checkpoint; None looks for it.
-        allow_partial: load what matches, and leave the rest of the backbone as it is.
-        adapt: what may be changed so that the weights fit, each told in the log:
-            ``'in_channels'``: the first convolution, for images of other channels.
-            ``'kernel_size'``: kernels, cropped to the centre or set into zeros.
+        prefix: of the backbone's names in the checkpoint; None detects it.
+        allow_partial: load what matches, and leave the rest of the backbone unchanged.
+        adapt: what may be changed so that the weights fit; each change is logged:
+            ``'in_channels'``: the first convolution, for another number of input channels.
+            ``'kernel_size'``: kernels, cropped to the centre or padded with zeros.
             ``'width'``: the leading channels are kept, for a narrower network.
-        reverse_channels: turn the first convolution's input channels round, for weights of BGR
-            images (Caffe, Detectron2) in a network for RGB ones.
+        reverse_channels: reverse the first convolution's input channels, for weights of BGR
+            images (Caffe, Detectron2) in a network for RGB images.
 
     Returns:
         What matched. Only layers that no classifier has (plugins, attention, deformable
         convolutions' offsets) may be missing without ``allow_partial``.
 
     Raises:
-        CheckpointError: unreadable, less than the whole backbone matched, or the checkpoint's
-            stages hold tensors that the backbone has no place for.
+        CheckpointError: the checkpoint cannot be read, does not match the whole backbone, or its
+            stages have tensors that the backbone does not.
         ValueError: an unknown adaptation.
 
     Example:
@@ -85,11 +85,11 @@ def match(
     adapt: Collection[Adaptation],
     reverse_channels: bool,
 ) -> tuple[dict[str, Tensor], LoadReport]:
-    """The tensors that are to be loaded, and the report; nothing is loaded yet.
+    """The tensors to load, and the report; nothing is loaded yet.
 
     Args:
-        model: the network; its tensors' shapes are all that is asked of it.
-        backbone: what was found in the checkpoint.
+        model: the network, of which only the shapes are used.
+        backbone: of the checkpoint.
         name: of the checkpoint, for messages.
         allow_partial, adapt, reverse_channels: as in :func:`load_weights`.
 
@@ -106,7 +106,7 @@ def match(
     if reverse_channels:
         found, turned = reverse_first_conv(found)
     found, adapted = adapt_tensors(found, model, adapt)
-    # Counters of batches are younger than many checkpoints, and nothing in a backbone reads them.
+    # Many checkpoints are older than batch counters, which nothing in a backbone uses.
     wanted = {key for key in own if key in found or not key.endswith("num_batches_tracked")}
     matched = {key for key in wanted & found.keys() if own[key].shape == found[key].shape}
     left_over = found.keys() - own.keys()

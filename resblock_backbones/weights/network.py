@@ -1,4 +1,4 @@
-"""A network from nothing but its weights."""
+"""Building a network from its weights."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def build_from_checkpoint(
     reverse_channels: bool,
     options: Mapping[str, Any],
 ) -> Network:
-    """``FlexResNet.from_checkpoint``, which says what the arguments are."""
+    """Implementation of ``FlexResNet.from_checkpoint``, which documents the arguments."""
     adaptations = check_adapt(adapt)
     opened, backbone = open_backbone(source, prefix)
     return build_network(
@@ -65,13 +65,13 @@ def build_network(
     refuse_fused(backbone.tensors, opened.name)
     chosen = _chosen_options(backbone, opened, options)
     logger.info("%s: %s(%s)", opened.name, network.__name__, describe(chosen))
-    with torch.device("meta"):  # neither memory nor first values for what is loaded anyway
+    with torch.device("meta"):  # no memory and no initialisation, since weights are loaded
         net = network(**chosen)
     tensors, _ = match(net, backbone, opened.name, allow_partial, adapt, reverse_channels)
     tensors = {key: _own(tensor, opened.owned) for key, tensor in tensors.items()}
     net.load_state_dict(tensors, strict=False, assign=True)
     if any(tensor.is_meta for tensor in (*net.parameters(), *net.buffers())):
-        # What the checkpoint did not have needs memory and first values.
+        # Tensors that are not in the checkpoint need memory and an initialisation.
         net = network(**chosen)
         net.load_state_dict(tensors, strict=False, assign=True)
     net.is_init = True  # type: ignore[assignment]  # MMEngine: leave the values alone
@@ -110,14 +110,14 @@ def _chosen_options(backbone: Backbone, opened: Source, given: Mapping[str, Any]
 def backbone_options(
     backbone: Backbone, source: Source, given: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Options of ``FlexResNet`` that weights, their family and where they come from tell."""
+    """Options of ``FlexResNet`` from the weights, their family and their source."""
     shapes = {key: tuple(tensor.shape) for key, tensor in backbone.tensors.items()}
     options = infer_options(shapes, source.name, given)
     if "stem_kernel_size" in options.keys() - given and backbone.dialect.name != "flex":
         size = options["stem_kernel_size"]
         raise CheckpointError(
             f"{source.name}: its stem is a {size}x{size} convolution, as in networks for small "
-            "images, whose stems do not downsample as FlexResNet's do; if this one does, say "
+            "images, whose stems do not downsample as FlexResNet's do; if this one does, set "
             f"stem_kernel_size={size}"
         )
     by_source = dict(source.options)
@@ -151,7 +151,7 @@ def _told_options(
 
 
 def _own(tensor: Tensor, owned: bool) -> Tensor:
-    """A tensor that a network may keep: nobody else's, and of a type that trains."""
+    """A tensor that a network may own: not shared, and of a dtype that can be trained."""
     if tensor.dtype in (torch.float16, torch.bfloat16):
         return tensor.float()
     return tensor.contiguous() if owned else tensor.clone(memory_format=torch.contiguous_format)

@@ -1,4 +1,4 @@
-"""From an image to what a network's weights expect, at the image's own size."""
+"""Conversion of an image to the input that weights expect, at the image's size."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .reading.timm_source import timm_transform
 Three = tuple[float, float, float]
 Family = Literal["torchvision", "mmpretrain", "caffe", "resnext-caffe", "clip"]
 
-# Of ImageNet's pixels between 0 and 1, RGB.
+# Of ImageNet, for values from 0 to 1, RGB.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-# Caffe's, between 0 and 255, BGR; MSRA's ResNets are not scaled, Detectron's ResNeXt is.
+# Of Caffe, for values from 0 to 255, BGR; MSRA's ResNets are not scaled, Detectron's ResNeXt is.
 CAFFE_MEAN = (103.53, 116.28, 123.675)
 CAFFE_RESNEXT_STD = (57.375, 57.12, 58.395)
 # Of CLIP's pixels between 0 and 1, RGB (arXiv 2103.00020).
@@ -28,11 +28,11 @@ CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.261302
 
 @dataclass(frozen=True)
 class Pixels:
-    """Mean, deviation and order of the colours.
+    """Mean, standard deviation and order of the channels.
 
     Attributes:
         mean, std: of values from 0 to 255, in the order of ``order``.
-        order: of the colours in the network's input.
+        order: of the channels in the network's input.
 
     Example:
         >>> grey = Image.new("RGB", (4, 2), (124, 116, 104))
@@ -63,11 +63,11 @@ IMAGENET = Pixels(_of_255(MEAN), _of_255(STD))
 
 
 def pixels_of(name: str, backbone: Backbone) -> Pixels:
-    """What weights expect, without any change of the image's size.
+    """The normalisation that weights expect, without resizing.
 
     Args:
-        name: of the source; torchvision's and timm's names tell.
-        backbone: what was found there; its family decides for all other sources.
+        name: of the source; torchvision's and timm's names determine it.
+        backbone: in the source; its family determines it for all other sources.
 
     Example:
         >>> from resblock_backbones import FlexResNet

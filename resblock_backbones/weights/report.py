@@ -1,4 +1,4 @@
-"""What became of each tensor of a checkpoint."""
+"""The report of loading: which tensors matched."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of each tensor.
+    """The result for each tensor.
 
     Attributes:
         matched: names of the network's tensors that were loaded.
         missing: names of the network's tensors that the checkpoint lacks.
         unexpected: names in the checkpoint that the network lacks.
         reshaped: names in both, of different shapes.
-        adapted: what was done to tensors so that they fit, a sentence each.
+        adapted: changes of tensors to make them fit, a sentence each.
         dialect: the family whose names the checkpoint has.
     """
 

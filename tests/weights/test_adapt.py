@@ -70,7 +70,7 @@ def test_a_kernel_is_cropped_to_its_centre():
 def test_a_kernel_set_into_zeros_gives_the_same_features(image):
     full, large = network(50, width=0.25), network(50, width=0.25, kernel_size=5)
     report = load_weights(large, full.state_dict(), adapt=["kernel_size"])
-    assert report.adapted == ("16 tensors: kernel 3x3 to 5x5, set into zeros",)
+    assert report.adapted == ("16 tensors: kernel 3x3 to 5x5, padded with zeros",)
     for ours, theirs in zip(features(large, image), features(full, image), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-12)
 
@@ -124,7 +124,12 @@ def test_everything_at_once_from_one_line(caplog):
             adapt=("in_channels", "kernel_size", "width"),
         )
     assert net.conv1.weight.shape == (16, 4, 5, 5)
-    for said in ("repeated over 4", "cropped to the centre", "set into zeros", "leading channels"):
+    for said in (
+        "repeated over 4",
+        "cropped to the centre",
+        "padded with zeros",
+        "leading channels",
+    ):
         assert said in caplog.text
 
 

@@ -184,7 +184,7 @@ def test_nothing_in_it(content, tmp_path):
 def test_a_text_file(text, tmp_path):
     (tmp_path / "weights.pth").write_bytes(text.encode("latin-1"))
     assert_refused(tmp_path / "weights.pth", match=r"weights\.pth")
-    assert_refused(tmp_path, match="this is a folder")
+    assert_refused(tmp_path, match="is a folder")
 
 
 class RunsCode:

@@ -105,8 +105,8 @@ def test_timm_s_names_are_taken_from_its_cache(tmp_path):
     found, nothing, not_there = done.stdout.splitlines()
     total = float(model.conv1.weight.detach().double().sum())
     assert found.split()[1:] == [str(total), "True"]
-    assert "refused: hf-hub:nobody/nothing: timm cannot get its description" in nothing
-    assert "refused: timm://resnet18: timm cannot get its weights" in not_there
+    assert "refused: hf-hub:nobody/nothing: timm cannot load its config" in nothing
+    assert "refused: timm://resnet18: timm cannot load its weights" in not_there
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_mmengine_s_names_are_taken_from_its_cache(hub, tmp_path, monkeypatch):
     net = FlexResNet(50, width=0.25, init_cfg=init_cfg)
     net.init_weights()
     assert same(net, state)
-    with pytest.raises(CheckpointError, match="open-mmlab://none: MMEngine knows no such weights"):
+    with pytest.raises(CheckpointError, match="open-mmlab://none: MMEngine has no such weights"):
         load_weights(net, "open-mmlab://none")
 
 

@@ -1,4 +1,4 @@
-"""Families of checkpoints: one small table of names for each."""
+"""Families of checkpoints: a table of names for each."""
 
 from .clip import CLIP
 from .detectron2 import CAFFE2, DETECTRON2
@@ -11,7 +11,7 @@ from .timm import TIMM
 from .torchvision import TORCHVISION
 from .transformers import RESNET, RT_DETR
 
-#: In the order in which they are asked whether names are theirs.
+#: In order of precedence: the first that claims the names is taken.
 DIALECTS: tuple[Dialect, ...] = (
     FLEX,
     CLIP,

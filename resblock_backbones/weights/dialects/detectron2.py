@@ -1,4 +1,4 @@
-"""Detectron2's names, and those of the Caffe2 files (MSRA's weights) that it starts from."""
+"""Names of Detectron2, and of the Caffe2 files (MSRA's weights) that it is initialised with."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DETECTRON2 = Dialect(
         Rule("res{res}.{block}.shortcut.weight", "layer{stage}.{block}.residual.0.weight"),
         Rule("res{res}.{block}.{rest}", "layer{stage}.{block}.{rest}", reads_only=True),
         Rule("linear.{param}", "fc.{param}"),
-        # Its converter of torchvision's weights leaves the classifier so.
+        # Its converter of torchvision's weights does not rename the classifier.
         Rule("stem.fc.{param}", "fc.{param}", reads_only=True),
     ),
     deep_stem_mark="stem.conv2.weight",

@@ -1,4 +1,4 @@
-"""What a family of checkpoints calls a ResNet's tensors."""
+"""A family of checkpoints: its names of a ResNet's tensors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .rules import Rule
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
-    """One family's names; the modules beside this one are the tables.
+    """One family's names; the other modules of this folder are the tables.
 
     Attributes:
         name: of the family.
@@ -26,7 +26,7 @@ class Dialect:
         part: how names of tensors of stem and stages begin.
         has_siblings: whether what has another name, in the same module, may be of the backbone.
         plain_stem, deep_stem: the rules of the two kinds of stem.
-        rules: all others. The first rule that applies counts.
+        rules: all others. The first rule that applies is used.
         deep_stem_mark: a name that only a deep stem has.
         left_out: names that its files hold and its networks do not.
         style: where the family's bottlenecks downsample; None where it has both kinds.
@@ -59,7 +59,7 @@ class Dialect:
     head: str = ""
 
     def to_ours(self, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-        """Tensors under ``FlexResNet``'s names (and ``fc.*``), and the names no rule knows."""
+        """Tensors under ``FlexResNet``'s names (and ``fc.*``), and the names without a rule."""
         rules = self._rules(self.deep_stem_mark in tensors)
         ours, unknown = {}, []
         for name, tensor in tensors.items():
@@ -75,7 +75,7 @@ class Dialect:
         return (ours if self.numbers_identity else _count_identity(ours)), unknown
 
     def to_theirs(self, tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
-        """The way back: tensors under the family's names, and the names it has no word for."""
+        """The inverse: tensors under the family's names, and the names it has no equivalent of."""
         rules = self._rules("stem.0.weight" in tensors)
         norm = "bn" if any(name.endswith("running_var") for name in tensors) else "gn"
         if self.folded_norms:
@@ -110,7 +110,7 @@ def _averages(tensors: Mapping[str, Tensor]) -> bool:
 
 
 def _count_identity(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Give the first stage's shortcut the numbers it has behind a pooling."""
+    """Number the first stage's shortcut as if there were a pooling before it."""
     if not _averages(tensors) or f"{FIRST_SHORTCUT}2.weight" in tensors:
         return tensors
     return {_shifted(name, 1): tensor for name, tensor in tensors.items()}

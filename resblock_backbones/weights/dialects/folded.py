@@ -1,4 +1,4 @@
-"""Norms whose running statistics were folded into weight and bias, as Caffe2's."""
+"""Norms whose running statistics are folded into weight and bias, as in Caffe2's files."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-#: Weights of norms, by ``FlexResNet``'s names, of stems and stages.
+#: Names of norms' weights in ``FlexResNet``'s stem and stages.
 NORM_WEIGHT = re.compile(r"(?:(?:.*\.)?bn\d|.*\.residual\.1)\.weight")
-#: What a norm adds to the variance, in this family and here.
+#: Epsilon of the norms, in this family and in ``FlexResNet``.
 EPS = 1e-5
 
 
 def with_statistics(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The same norms with statistics that do nothing: mean 0, and a variance of 1 with the eps.
+    """Add running statistics without effect: mean 0, and a variance of 1 - eps.
 
     >>> whole = with_statistics({"bn1.weight": torch.ones(2), "bn1.bias": torch.zeros(2)})
     >>> list(whole)
@@ -31,7 +31,7 @@ def with_statistics(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def without_statistics(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The way back; statistics that do something are kept."""
+    """The inverse; statistics that have an effect are kept."""
     kept = dict(tensors)
     for name in tensors:
         norm = name.removesuffix("weight")

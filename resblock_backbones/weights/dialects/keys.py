@@ -1,4 +1,4 @@
-"""Names of parameters in other families' checkpoints, and what they are called here."""
+"""Parameter names of other families' checkpoints, and those of ``FlexResNet``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RENAMES = (
 
 
 def rename_key(key: str) -> str:
-    """What ``key`` of a ResNet is called in ``FlexResNet``; other keys stay as they are.
+    """The name of a ResNet's ``key`` in ``FlexResNet``; other keys are unchanged.
 
     >>> rename_key("layer2.0.downsample.1.weight"), rename_key("layer1.0.gn3.bias")
     ('layer2.0.residual.1.weight', 'layer1.0.bn3.bias')

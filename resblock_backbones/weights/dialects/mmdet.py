@@ -1,4 +1,4 @@
-"""MMDetection's, MMSegmentation's and MMPretrain's names."""
+"""Names of MMDetection, MMSegmentation and MMPretrain."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ MMPRETRAIN = Dialect(
     claims=_is_mmpretrain,
     part=PART,
     plain_stem=_PLAIN_STEM,
-    # Its stem holds three modules of convolution, norm and activation.
+    # Its stem has three modules of convolution, norm and activation.
     deep_stem=tuple(
         rule
         for number in range(3)

@@ -1,4 +1,4 @@
-"""Rules that read both ways: a tensor's name in another family, and its name here."""
+"""Two-way rules: a tensor's name in another family, and its name in ``FlexResNet``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from functools import cached_property
 
 @dataclass(frozen=True)
 class Field:
-    """A part of a name that varies.
+    """A variable part of a name.
 
     Attributes:
-        meaning: what it says; fields of one meaning on both sides of a rule are translated.
-        pattern: what it looks like.
-        read: its text to what ``FlexResNet`` writes.
-        write: the other way round.
+        meaning: its meaning; fields of the same meaning on both sides of a rule are translated.
+        pattern: regular expression of its text.
+        read: converts its text to that of ``FlexResNet``.
+        write: the inverse.
     """
 
     meaning: str
@@ -74,7 +74,7 @@ FIELDS = {
         },
     ),
     "wb": _words("param", {"w": "weight", "b": "bias"}),
-    # Named after the kind of norm, which the names here are not.
+    # Named after the kind of norm, unlike in ``FlexResNet``.
     "norm": Field("norm", r"bn|gn|in|ln|norm_layer|norm"),
     "rest": Field("rest", r".+"),
 }
@@ -86,8 +86,8 @@ class Rule:
 
     Args:
         theirs: the other family's name.
-        ours: ``FlexResNet``'s; None where it is the same.
-        reads_only: the family itself has no such name; it is understood, and never written.
+        ours: ``FlexResNet``'s; None if it is the same.
+        reads_only: the rule is used for reading only; the family itself does not use the name.
 
     Example:
         >>> rule = Rule("res{res}.{block}.conv{conv}.norm.{param}",
@@ -105,7 +105,7 @@ class Rule:
     reads_only: bool = False
 
     def to_ours(self, name: str) -> str | None:
-        """``FlexResNet``'s name, or None where the rule does not apply."""
+        """``FlexResNet``'s name, or None if the rule does not apply."""
         found = self._their_pattern.fullmatch(name)
         if found is None:
             return None
@@ -116,7 +116,7 @@ class Rule:
         return _fill(self.ours or self.theirs, values)
 
     def to_theirs(self, name: str, norm: str = "bn") -> str | None:
-        """The family's name, or None; ``norm`` is what it calls the network's kind of norm."""
+        """The family's name, or None; ``norm`` is its name of the network's kind of norm."""
         found = None if self.reads_only else self._our_pattern.fullmatch(name)
         if found is None:
             return None
@@ -144,7 +144,7 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 def _fill(template: str, values: dict[str, str]) -> str | None:
-    """The name that a template becomes; None where one of its words has no such value."""
+    """The name of a template with these values; None if a field has no such value."""
     name = template
     for field in re.findall(r"\{(\w+)\}", template):
         text = FIELDS[field].write(values[FIELDS[field].meaning])

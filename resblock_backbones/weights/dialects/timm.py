@@ -8,7 +8,7 @@ from .dialect import Dialect
 from .rules import Rule
 from .torchvision import CLASSIFIER, LANDMARK, PART, PLAIN_STEM, STAGES
 
-# What torchvision has not: deep stems, a convolution that pools, attention, pooled shortcuts.
+# Not in torchvision: deep stems, a convolution as pooling, attention, pooled shortcuts.
 MARKS = re.compile(r"conv1\.0\.|maxpool\.\d|.*\.se\.(?:fc1|fc2|conv)\.|.*\.downsample\.2\.")
 
 TIMM = Dialect(
@@ -18,7 +18,7 @@ TIMM = Dialect(
     part=PART,
     plain_stem=PLAIN_STEM,
     deep_stem=(
-        # Its last norm has the name that the plain stem's has.
+        # Its last norm has the name of the plain stem's.
         Rule("bn1.{param}", "stem.7.{param}"),
         Rule("conv1.{rest}", "stem.{rest}"),
         Rule("maxpool.{rest}"),

@@ -1,4 +1,4 @@
-"""torchvision's names, which most others extend."""
+"""Names of torchvision, which most other families extend."""
 
 from __future__ import annotations
 

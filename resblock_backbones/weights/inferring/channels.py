@@ -1,4 +1,4 @@
-"""A network's channels as options: one width where that says it all, else each convolution's."""
+"""A network's channels as options: a width if it suffices, else those of each convolution."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BASE_CHANNELS = 64
 
 
 def grouping(stages: list[list[BlockShapes]], name: str) -> tuple[int, tuple[bool, ...]]:
-    """The groups that all stages have, and which stages are depthwise instead.
+    """The number of groups of all stages, and which stages are depthwise instead.
 
     Raises:
         CheckpointError: stages have different numbers of groups.
@@ -51,7 +51,7 @@ def channel_options(shapes: Shapes, stages: list[list[BlockShapes]], groups: int
 
 
 def _regular(stages: list[list[BlockShapes]], groups: int) -> dict[str, Any] | None:
-    """Options of a network whose blocks follow one rule; None of a pruned one."""
+    """Options of a network whose channels follow from a width; None for a pruned one."""
     planes = []
     for blocks in stages:
         expansion = EXPANSION[blocks[0].kind]
@@ -83,7 +83,7 @@ def _regular(stages: list[list[BlockShapes]], groups: int) -> dict[str, Any] | N
 def _inner_rule(
     stages: list[list[BlockShapes]], planes: list[int], groups: int
 ) -> tuple[int | None, int | None]:
-    """``base_width`` and ``reduce_first`` as the first block that shows them has them."""
+    """``base_width`` and ``reduce_first``, from the first block that shows them."""
     first = stages[0][0]
     base_width = BASE_CHANNELS if groups == 1 else 4
     for blocks, count in zip(stages, planes, strict=True):

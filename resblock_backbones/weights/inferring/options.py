@@ -1,4 +1,4 @@
-"""What a backbone's tensors tell about the options it was built with."""
+"""The options of a backbone, inferred from the shapes of its tensors."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ..errors import CheckpointError
 from .channels import channel_options, grouping
 from .shapes import BlockShapes, Shapes, read_blocks
 
-# Usual in this field (arXiv 1803.08494); weights show only that it divides the channels.
+# The usual number (arXiv 1803.08494); weights show only that it divides the channels.
 NORM_GROUPS = 32
 # Squeeze and excitation's usual reductions: of the paper, and of ResNet-RS.
 SE_RATIOS = (1 / 16, 1 / 4, 1 / 8)
-# Options that are read off with a value for each stage.
+# Options that are inferred for each stage.
 PER_STAGE = {
     *("stage_blocks", "block", "width", "conv_channels", "attention", "stage_with_dcn"),
     *("kernel_size", "depthwise", "spatial_separable"),
@@ -23,7 +23,7 @@ PER_STAGE = {
 
 
 def infer_options(shapes: Shapes, name: str, given: Collection[str] = ()) -> dict[str, Any]:
-    """Options of a ``FlexResNet`` that these tensors fit, those apart that are defaults.
+    """Options of a ``FlexResNet`` with such tensors, without those that have their default.
 
     Weights determine depth, channels, groups, kernels, the kind of stem, which shortcuts are
     pooled, attention and whether norms have statistics. They do not show strides, dilations,
@@ -33,10 +33,10 @@ def infer_options(shapes: Shapes, name: str, given: Collection[str] = ()) -> dic
     Args:
         shapes: of a backbone's tensors, by ``FlexResNet``'s names.
         name: of the checkpoint, for messages.
-        given: names of options that the caller says; what they replace is not looked for.
+        given: names of options that the caller sets, which are not inferred.
 
     Raises:
-        CheckpointError: no options give such tensors.
+        CheckpointError: no options lead to such tensors.
 
     Example:
         >>> from resblock_backbones import FlexResNet
@@ -64,7 +64,7 @@ def infer_options(shapes: Shapes, name: str, given: Collection[str] = ()) -> dic
 
 
 def describe(options: Mapping[str, Any]) -> str:
-    """Options as they are written in a call, those of many numbers cut short.
+    """Options as in a call, with long values abbreviated.
 
     >>> describe({"depth": 50, "attention": "SE"})
     "depth=50, attention='SE'"
@@ -74,7 +74,7 @@ def describe(options: Mapping[str, Any]) -> str:
 
 
 def first_stages(options: dict[str, Any], num_stages: int) -> dict[str, Any]:
-    """Options for a network of the first stages alone.
+    """Options for a network of only the first stages.
 
     >>> first_stages({"stage_blocks": (1, 2, 3, 4), "block": "basic"}, 2)
     {'stage_blocks': (1, 2), 'block': 'basic'}
@@ -89,7 +89,7 @@ def _stem(shapes: Shapes, name: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     first = shapes.get("stem.0.weight", shapes.get("conv1.weight", ()))
     if len(first) != 4:
-        raise CheckpointError(f"{name}: the stem's first convolution is not there")
+        raise CheckpointError(f"{name}: the stem's first convolution is missing")
     if "stem.0.weight" in shapes:
         options["deep_stem"] = True
     elif first[2] != 7:
@@ -117,7 +117,7 @@ def _convs(stages: list[list[BlockShapes]]) -> dict[str, Any]:
     kernel_size = _per_stage(stages, lambda blocks: blocks[0].kernel_size)
     if kernel_size != 3:
         options["kernel_size"] = kernel_size
-    # The first block of a bottleneck stage downsamples, and is not separable then.
+    # The first block of a bottleneck stage downsamples, and is then not separable.
     separable = _per_stage(stages, lambda blocks: blocks[-1].is_separable)
     if separable:
         options["spatial_separable"] = separable
@@ -150,8 +150,8 @@ def _shortcuts(stages: list[list[BlockShapes]], name: str, pools: bool) -> dict[
         options["avg_down"] = True
     elif len(numbers) > 1 and not pools:
         raise CheckpointError(
-            f"{name}: some shortcuts have a pooling in front of their convolution; weights do not "
-            "show which: say it by pool_on_residual_downsample='maxpool' or 'averagepool'"
+            f"{name}: some shortcuts have a pooling before their convolution; weights do not "
+            "show its kind: set pool_on_residual_downsample='maxpool' or 'averagepool'"
         )
     for block in firsts[1:]:
         if block.projection == 0 and block.shapes["residual.0.weight"][2] != 1:
@@ -164,7 +164,7 @@ def _norm(shapes: Shapes, name: str) -> dict[str, Any]:
     if f"{key}.running_var" in shapes:
         return {}
     if f"{key}.weight" not in shapes:
-        raise CheckpointError(f"{name}: has no norms that could be told; say them by norm_cfg=")
+        raise CheckpointError(f"{name}: has no norms that can be recognised; set norm_cfg=")
     return {"norm_cfg": {"type": "GN", "num_groups": NORM_GROUPS}}
 
 
@@ -185,7 +185,7 @@ def _attention(blocks: list[BlockShapes]) -> Any:
 
 
 def _per_stage(stages: list[list[BlockShapes]], read: Callable[[list[BlockShapes]], Any]) -> Any:
-    """One value where all stages agree, else one for each."""
+    """One value if all stages have the same, else one for each."""
     values = [read(blocks) for blocks in stages]
     return _one_or_all(values)
 

@@ -1,4 +1,4 @@
-"""A network's parts as their tensors' shapes show them: blocks, and what is in a block."""
+"""Blocks of a network, as the shapes of their tensors show them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Shapes = Mapping[str, Sequence[int]]
 
 @dataclass(frozen=True)
 class BlockShapes:
-    """Shapes of one block's tensors, by names behind the block's own.
+    """Shapes of one block's tensors, by names without the block's prefix.
 
     Example:
         >>> block = BlockShapes({"conv1.weight": (64, 256, 1, 1), "conv2.weight": (64, 2, 3, 3),
@@ -62,7 +62,7 @@ class BlockShapes:
 
     @property
     def projection(self) -> int | None:
-        """Number of the shortcut's convolution among the shortcut's layers."""
+        """Index of the convolution among the shortcut's layers."""
         for number in (0, 1):
             if len(self.shapes.get(f"residual.{number}.weight", ())) == 4:
                 return number
@@ -77,7 +77,7 @@ def read_blocks(shapes: Shapes, name: str) -> list[list[BlockShapes]]:
         name: of the checkpoint, for messages.
 
     Raises:
-        CheckpointError: a stage, a block or a convolution is not there.
+        CheckpointError: a stage, a block or a convolution is missing.
     """
     found: dict[int, dict[int, dict[str, Sequence[int]]]] = {}
     for key, shape in shapes.items():
@@ -93,8 +93,8 @@ def read_blocks(shapes: Shapes, name: str) -> list[list[BlockShapes]]:
             for part in ("conv1.weight", second):
                 if len(parts.get(part, ())) != 4:
                     raise CheckpointError(
-                        f"{name}: is no ResNet of this kind: layer{stage}.{block}.{part} is "
-                        f"{'not there' if part not in parts else 'no convolution'}"
+                        f"{name}: is not a ResNet that FlexResNet can be: "
+                        f"layer{stage}.{block}.{part} is {'missing' if part not in parts else 'not a convolution'}"
                     )
         stages.append([BlockShapes(blocks[block]) for block in sorted(blocks)])
     return stages

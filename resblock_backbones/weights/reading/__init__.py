@@ -1,1 +1,1 @@
-"""Checkpoints read without running code from them, by file, URL, or name in a store."""
+"""Reading checkpoints without running code from them, by file, URL, or name."""

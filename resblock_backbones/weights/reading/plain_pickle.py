@@ -1,4 +1,4 @@
-"""Reading pickles of numpy arrays and containers, as Detectron2 and Caffe2 write them."""
+"""Reading pickles of NumPy arrays and containers, as Detectron2 and Caffe2 write them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .stand_ins import NUMPY, without_stand_ins
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """For ``_codecs.encode``, by which old protocols write bytes."""
+    """Replaces ``_codecs.encode``, with which old protocols write bytes."""
     return text.encode("latin-1")
 
 
-#: All that a pickle may name.
+#: The only names that a pickle may import.
 ADMITTED: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("_codecs", "encode"): _encode,
@@ -25,7 +25,7 @@ ADMITTED: dict[tuple[str, str], Any] = {
 
 
 class PlainUnpickler(pickle.Unpickler):
-    """Unpickles numbers, text, containers and numpy arrays; refuses whatever else is named.
+    """Unpickles numbers, text, containers and NumPy arrays, and refuses anything else.
 
     Raises:
         CheckpointError: the pickle names something that is not data.
@@ -35,17 +35,17 @@ class PlainUnpickler(pickle.Unpickler):
         if (module, name) not in ADMITTED:
             raise CheckpointError(
                 f"refused, because it asks for {module}.{name}, which is not data: loading it "
-                "could run code; save plain arrays where you made it"
+                "could run code; save plain arrays instead"
             )
         return ADMITTED[module, name]
 
 
 def read_plain_pickle(path: Path) -> Any:
-    """The content of a pickle file, without ever running what is in it.
+    """The content of a pickle file, without running code from it.
 
     Raises:
-        CheckpointError: it names more than containers and numpy arrays.
-        Exception: whatever pickle says of a damaged file.
+        CheckpointError: it has more than containers and NumPy arrays.
+        Exception: any error of pickle for a damaged file.
 
     Example:
         >>> import tempfile
@@ -56,5 +56,5 @@ def read_plain_pickle(path: Path) -> Any:
         {'conv1_w': [1.0, 2.0]}
     """
     with path.open("rb") as opened:
-        # Files of Python 2 hold text for bytes.
+        # Files of Python 2 have text in place of bytes.
         return without_stand_ins(PlainUnpickler(opened, encoding="latin1").load())

@@ -1,4 +1,4 @@
-"""Reading a checkpoint file of any kind, told by its contents, without ever running any of it."""
+"""Reading a checkpoint file of any format, detected by content, without running code from it."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from .plain_pickle import read_plain_pickle
 from .safe_load import safe_load
 from .stand_ins import LEFT_OUT, MMENGINE_LEFT_OUT, NUMPY
 
-# How PyTorch began its files before 1.6: a pickled number.
+# PyTorch's files before 1.6 begin with a pickled number.
 LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-# Detectron2's and Caffe2's are plain pickles: protocol 2 and later begin with this byte.
+# Detectron2's and Caffe2's files are pickles; protocol 2 and later begin with this byte.
 PICKLE = b"\x80"
 ZIP = b"PK"
 
 
 def read_file(path: Path) -> Any:
-    """What is in a checkpoint: ``.pth``, ``.pt``, ``.safetensors`` or ``.pkl``, told by contents.
+    """Content of a ``.pth``, ``.pt``, ``.safetensors`` or ``.pkl``; detected by content, not name.
 
-    Tensors are on the CPU, and mapped from the file where its kind allows that: copy them before
-    the file may change.
+    Tensors are on the CPU, and mapped from the file if its format allows that: copy them before the
+    file may change.
 
     Raises:
-        CheckpointError: it is not there, is damaged, or holds more than data. Damage is noticed
-            everywhere in PyTorch's files, which carry checksums; other kinds carry none, and only
-            damage of their structure shows.
+        CheckpointError: it does not exist, is damaged, or has more than data. Damage is always
+            detected in PyTorch's files, which have checksums; in other formats only if it affects
+            the structure.
     """
     begin = b""
     if path.is_file():
@@ -48,11 +48,13 @@ def read_file(path: Path) -> Any:
             return read_plain_pickle(path)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    except MemoryError as error:  # one flipped bit can make a length enormous
+    except MemoryError as error:  # a flipped bit can make a length enormous
         raise CheckpointError(f"{path}: damaged, or larger than this machine's memory") from error
-    except Exception as error:  # what readers say of a broken file has no one type
+    except Exception as error:  # readers raise errors of many types for damaged files
         text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(f"{path}: cut off, damaged, or no checkpoint ({text})") from error
+        raise CheckpointError(
+            f"{path}: truncated, damaged, or not a checkpoint ({text})"
+        ) from error
     stand_ins = [*NUMPY, *MMENGINE_LEFT_OUT, *LEFT_OUT]
     return safe_load(path, "cpu", stand_ins=stand_ins, mapped=begin.startswith(ZIP))
 
@@ -64,17 +66,17 @@ def download(
     progress: bool = True,
     check_hash: bool = False,
 ) -> Path:
-    """The file of a URL, downloaded unless it was before.
+    """The file of a URL, downloaded if it is not in the cache.
 
     Args:
         url: `http(s)://...`.
-        folder: where it is kept; default: PyTorch's cache.
+        folder: of the cache; default: PyTorch's.
         progress: show progress on stderr.
-        check_hash: the file's name holds the beginning of its SHA-256, as torchvision's do.
+        check_hash: verify the beginning of the SHA-256 in the file's name, as in torchvision's.
 
     Raises:
         URLError: it cannot be downloaded.
-        RuntimeError: what was downloaded has another hash.
+        RuntimeError: the downloaded file has another hash.
     """
     folder = Path(folder or Path(torch.hub.get_dir()) / "checkpoints")
     kept = folder / Path(urlparse(url).path).name
@@ -93,17 +95,17 @@ def _read_safetensors(path: Path) -> Any:
         from safetensors.torch import load_file
     except ImportError as error:
         raise CheckpointError(
-            "reading it needs safetensors, which is missing: pip install safetensors"
+            "reading it needs safetensors, which is not installed: pip install safetensors"
         ) from error
     return load_file(path)
 
 
 def _verify_checksums(path: Path) -> None:
-    """PyTorch writes a checksum of each tensor, and does not look at it when it loads.
+    """Verify the checksums of tensors, which PyTorch writes and does not verify.
 
     Raises:
-        CheckpointError: a part is not what was written.
-        Exception: whatever zipfile says of a damaged archive.
+        CheckpointError: a part does not match its checksum.
+        Exception: any error of zipfile for a damaged archive.
     """
     with zipfile.ZipFile(path) as archive, path.open("rb") as opened:
         parts = archive.infolist()
@@ -122,5 +124,5 @@ def _verify_checksums(path: Path) -> None:
                         whole = memoryview(zlib.decompress(contents, -15))
                     if zlib.crc32(whole) != part.CRC:
                         raise CheckpointError(
-                            f"damaged: {part.filename} is not what its checksum says"
+                            f"damaged: {part.filename} does not match its checksum"
                         )

@@ -1,7 +1,7 @@
-"""Loading a PyTorch file without ever running what is in it.
+"""Loading a PyTorch file without running code from it.
 
 A checkpoint is a pickle, and a pickle can call any function. PyTorch's `weights_only=True` refuses
-all but tensors and plain values, and so refuses the files of common training tools too; those get
+all but tensors and plain values, including common types of training tools; those are replaced with
 harmless stand-ins (see `stand_ins`). Nothing falls back to ordinary unpickling.
 """
 
@@ -33,18 +33,18 @@ def safe_load(
     unwrap: Callable[[Any], Any] = without_stand_ins,
     mapped: bool = False,
 ) -> Any:
-    """Load a checkpoint; like `torch.load`, and never runs what is in it.
+    """Load a checkpoint like `torch.load`, without running code from it.
 
     Args:
         file: the checkpoint, or an open file.
         map_location: as in `torch.load`.
-        stand_ins: what the file may name beside tensors, for `torch.serialization.safe_globals`.
-        unwrap: gets what was loaded, and puts values in place of the stand-ins.
-        mapped: leave tensors in the file until they are read; the file must not change till then.
+        stand_ins: types that the file may name, for `torch.serialization.safe_globals`.
+        unwrap: function of the loaded object that replaces stand-ins with values.
+        mapped: map tensors from the file; it must not change while they are used.
 
     Raises:
-        CheckpointError: the file is not there, is no checkpoint, is cut off, or holds something
-            that is not data; the message names the file, and what it asks for.
+        CheckpointError: the file does not exist, is not a checkpoint, is truncated, or has
+            something that is not data; the message names the file and what it refers to.
 
     >>> safe_load("epoch_12.pth", stand_ins=[])
     Traceback (most recent call last):
@@ -54,9 +54,7 @@ def safe_load(
     name = str(file) if isinstance(file, str | os.PathLike) else "the checkpoint"
     if isinstance(file, str | os.PathLike) and not Path(file).is_file():
         is_folder = Path(file).is_dir()
-        raise CheckpointError(
-            f"{name}: {'this is a folder' if is_folder else 'there is no such file'}"
-        )
+        raise CheckpointError(f"{name}: {'is a folder' if is_folder else 'there is no such file'}")
     try:
         with torch.serialization.safe_globals(list(stand_ins)):
             loaded = _torch_load(file, map_location, mapped)
@@ -68,20 +66,20 @@ def safe_load(
     except (torch.OutOfMemoryError, MemoryError):
         raise
     except Exception as error:
-        # What torch raises for a broken file depends on where it is broken.
+        # torch raises errors of many types for damaged files.
         raise CheckpointError(f"{name}: {_broken(file)}") from error
 
 
 def _torch_load(file: Any, map_location: MapLocation, mapped: bool) -> Any:
     if mapped:
-        # Some file systems cannot map; what else torch dislikes it says again below.
+        # Some file systems cannot map files; other errors are raised again below.
         with contextlib.suppress(RuntimeError):
             return torch.load(file, map_location=map_location, weights_only=True, mmap=True)
     return torch.load(file, map_location=map_location, weights_only=True)
 
 
 def _refusal(error: pickle.UnpicklingError, file: Any, stand_ins: Sequence[Any]) -> str:
-    """Name what is refused: as torch tells it, else what the file mentions beside data."""
+    """Name what is refused: from torch's error, else from the file's pickle."""
     told = re.search(r"GLOBAL ([\w.]+)", str(error))
     harmless = {f"{one.__module__}.{one.__qualname__}" for one in stand_ins}
     names = [told[1]] if told else sorted(mentioned(file) - harmless)[:3]
@@ -89,18 +87,18 @@ def _refusal(error: pickle.UnpicklingError, file: Any, stand_ins: Sequence[Any])
         return _broken(file)
     return (
         f"refused, because it asks for {', '.join(names)}, which is not data: loading it could "
-        "run code; save the state_dict alone where you made it"
+        "run code; save only the state_dict instead"
     )
 
 
 def mentioned(file: Any) -> set[str]:
-    """What the pickle in a file would import, beside torch's and Python's containers.
+    """Names that the pickle in a file would import, except for torch's and Python's containers.
 
-    The pickle is read as a list of instructions; none is followed.
+    The instructions of the pickle are read, not executed.
     """
     names: set[str] = set()
     texts = ["?", "?"]
-    with contextlib.suppress(Exception):  # wherever a broken pickle ends
+    with contextlib.suppress(Exception):  # a damaged pickle may end anywhere
         for instruction, argument, _ in pickletools.genops(_pickle_in(file)):
             if instruction.name in ("GLOBAL", "INST"):
                 names.add(str(argument).replace(" ", ".", 1))
@@ -123,22 +121,22 @@ def _pickle_in(file: Any) -> bytes:
 
 
 def _broken(file: Any) -> str:
-    """Why a file that is no checkpoint is none, as well as its bytes tell."""
+    """Why a file is not a checkpoint, as far as its bytes show."""
     if not isinstance(file, str | os.PathLike):
-        return "cut off, damaged, or no PyTorch checkpoint"
-    # Python's zip reader raises what it likes for a directory of nonsense.
+        return "truncated, damaged, or not a PyTorch checkpoint"
+    # Python's zip reader raises errors of many types for an invalid directory.
     with contextlib.suppress(Exception):
         with open(file, "rb") as opened:  # noqa: PTH123 (str and PathLike alike)
             begin = opened.read(4)
         if not begin:
             return "the file is empty"
         if begin[:2] == b"PK" and not zipfile.is_zipfile(file):
-            return "the file is cut off"
+            return "the file is truncated"
         if begin[:2] != b"PK" and begin[:1] != b"\x80":
-            return f"no PyTorch checkpoint (it begins with {begin!r})"
+            return f"not a PyTorch checkpoint (it begins with {begin!r})"
         if begin[:2] == b"PK" and _is_torchscript(file):
-            return "a TorchScript program; save the state_dict alone where you made it"
-    return "the file is damaged, or no PyTorch checkpoint"
+            return "a TorchScript program; save only the state_dict instead"
+    return "the file is damaged, or not a PyTorch checkpoint"
 
 
 def _is_torchscript(file: str | os.PathLike[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Where weights come from: a file, a URL, a state dict, or another library's own store."""
+"""Sources of weights: a file, a URL, a state dict, or a name in another library."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .read import download, read_file
 
 @dataclass(frozen=True)
 class Source:
-    """What was found under a name.
+    """The content of a source.
 
     Attributes:
-        name: as messages call it.
+        name: of the source, for messages.
         content: of the checkpoint.
-        options: of ``FlexResNet``, which the store knows and weights do not show.
-        owned: a network may take the tensors as they are: nobody else holds them, and they are
-            not mapped from a file that may change (those of a cache never do).
+        options: of ``FlexResNet`` that the library knows and weights do not show.
+        owned: whether a network may use the tensors without a copy: they are not shared, and not
+            mapped from a file that may change (files of a cache do not).
     """
 
     name: str
@@ -41,7 +41,7 @@ def open_source(source: str | Path | Mapping[str, Any]) -> Source:
             scheme that MMEngine knows, as ``open-mmlab://``.
 
     Raises:
-        CheckpointError: it is not there, is damaged, or holds more than data.
+        CheckpointError: it does not exist, is damaged, or has more than data.
 
     Example:
         >>> open_source("torchvision://resnet51")
@@ -63,10 +63,12 @@ no such weights (Unknown model resnet51)
             found = Source(name, read_file(Path(name).expanduser()))
     except URLError as error:
         raise CheckpointError(
-            f"{name}: cannot be downloaded ({error.reason}); give a file that you have"
+            f"{name}: cannot be downloaded ({error.reason}); give a local file"
         ) from error
     if not isinstance(found.content, Mapping):
-        raise CheckpointError(f"{name}: holds a {type(found.content).__name__}, not named tensors")
+        raise CheckpointError(
+            f"{name}: contains a {type(found.content).__name__}, not named tensors"
+        )
     return found
 
 
@@ -80,7 +82,7 @@ def _from_torchvision(name: str) -> Source:
     model, _, tag = name.removeprefix("torchvision://").partition(".")
     try:
         weights = get_model_weights(model)
-        # The first set is what MMEngine means by the bare name.
+        # In MMEngine the name without a set means the first one.
         chosen = weights[tag.upper() or "IMAGENET1K_V1"]
     except (ValueError, KeyError) as error:
         reason = str(error) if isinstance(error, ValueError) else f"no set {error} of {model}"
@@ -97,7 +99,7 @@ def _from_timm(name: str) -> Source:
         content, options = timm_source.open_timm(name)
     except ImportError as error:
         raise CheckpointError(
-            f"{name}: this scheme needs timm, which is missing: pip install timm"
+            f"{name}: this scheme needs timm, which is not installed: pip install timm"
         ) from error
     return Source(name, content, options, owned=True)
 
@@ -106,12 +108,14 @@ def _from_mmengine(name: str) -> Source:
     try:
         from mmengine.runner import CheckpointLoader
     except ImportError as error:
-        raise CheckpointError(f"{name}: this scheme needs MMEngine, which is missing") from error
+        raise CheckpointError(
+            f"{name}: this scheme needs MMEngine, which is not installed"
+        ) from error
     try:
-        # This package has made MMEngine's loaders safe.
+        # MMEngine's loaders are safe with this package.
         content = CheckpointLoader.load_checkpoint(name, map_location="cpu", logger="silent")
     except KeyError as error:
-        raise CheckpointError(f"{name}: MMEngine knows no such weights") from error
+        raise CheckpointError(f"{name}: MMEngine has no such weights") from error
     except FileNotFoundError as error:
         raise CheckpointError(f"{name}: {error}") from error
     return Source(name, content, owned=True)

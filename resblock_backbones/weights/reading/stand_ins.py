@@ -1,9 +1,9 @@
-"""Harmless stand-ins for the few things beside tensors that checkpoints hold.
+"""Harmless stand-ins for types other than tensors in checkpoints.
 
-Allowing `numpy.dtype` or `getattr` themselves would let a crafted file reach further than data:
-a dtype can be given flags that make numpy take bytes for pointers, and `getattr` reaches any
-attribute. A stand-in takes the same arguments and can only become a number, an array of
-numbers, or nothing.
+Allowing `numpy.dtype` or `getattr` themselves would let a crafted file do more than provide data: a
+dtype can be given flags that make NumPy interpret bytes as pointers, and `getattr` reaches any
+attribute. A stand-in takes the same arguments and can only become a number, an array of numbers, or
+nothing.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 
 from ..errors import CheckpointError
 
-#: Booleans, integers, floats, complex numbers, bytes and text, as numpy names them.
+#: Booleans, integers, floats, complex numbers, bytes and text, in NumPy's notation.
 PLAIN_DTYPE = re.compile(r"[|<>=]?[biufcSU]\d+")
 
-#: Class of MMEngine's -> the attributes of it that a checkpoint holds by name.
+#: Class of MMEngine -> its attributes that a checkpoint refers to by name.
 METHODS = {
     "mmengine.logging.history_buffer.HistoryBuffer": ("min", "max", "current", "mean"),
     "mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler": (
@@ -30,7 +30,7 @@ METHODS = {
 
 
 class PlainDtype:
-    """For `numpy.dtype`: plain numbers and text only.
+    """Replaces `numpy.dtype`: plain numbers and text only.
 
     >>> PlainDtype("f8", False, True).numpy
     dtype('float64')
@@ -47,13 +47,13 @@ not of numbers
         self.numpy = np.dtype(name)
 
     def __setstate__(self, state: tuple) -> None:
-        # (version, byte order, ...): all that follows is of use for structured types only.
+        # (version, byte order, ...): the rest concerns structured types only.
         if len(state) > 1 and state[1] in ("<", ">", "=", "|"):
             self.numpy = self.numpy.newbyteorder(state[1])
 
 
 class PlainArray:
-    """For `numpy.ndarray` on its way from `_reconstruct` to its contents."""
+    """Replaces `numpy.ndarray` between `_reconstruct` and its contents."""
 
     def __init__(self) -> None:
         self.numpy = np.zeros(0)
@@ -64,12 +64,12 @@ class PlainArray:
         if not isinstance(dtype, PlainDtype) or not isinstance(contents, bytes):
             raise CheckpointError("refused, because it holds an array of objects")
         flat = np.frombuffer(contents, dtype=dtype.numpy)
-        # A copy, because what comes from a buffer cannot be written to.
+        # A copy, because an array from a buffer is read-only.
         self.numpy = flat.reshape(shape, order="F" if is_fortran else "C").copy()
 
 
 class LeftOut:
-    """For a class of MMEngine's whose objects are beside the weights: takes anything, keeps none.
+    """Replaces a class of MMEngine that is not needed: accepts any arguments, stores none.
 
     >>> LeftOut([0.5], count=3)
     LeftOut()
@@ -86,7 +86,7 @@ class LeftOut:
 
 
 def method(owner: Any, name: str) -> Any:
-    """For `getattr`: the methods that MMEngine saves, and no other attribute of anything.
+    """Replaces `getattr`: returns the methods that MMEngine saves, and no other attribute.
 
     >>> method(dict, "__init__")
     Traceback (most recent call last):
@@ -104,7 +104,7 @@ dict, which is not data: loading it could run code
 
 
 def named(stand_in: Any, module: str, name: str) -> Any:
-    """A stand-in under the name that a checkpoint asks for; torch looks it up by these."""
+    """A stand-in with the module and name under which torch looks it up."""
     if isinstance(stand_in, type):
         return type(name, (stand_in,), {"__module__": module, "__qualname__": name})
 
@@ -116,11 +116,11 @@ def named(stand_in: Any, module: str, name: str) -> Any:
 
 
 def without_stand_ins(value: Any, inner: Callable[[Any], Any] | None = None) -> Any:
-    """The loaded value with arrays in place of their stand-ins; containers are kept.
+    """The loaded value with stand-ins replaced by arrays; containers are kept.
 
     Args:
-        value: what was loaded.
-        inner: what to call for the contents of a container; default: this function.
+        value: the loaded object.
+        inner: function for the contents of a container; default: this function.
     """
     inner = inner or without_stand_ins
     if isinstance(value, PlainArray | PlainDtype):
@@ -142,18 +142,18 @@ def _reconstruct(subtype: Any, shape: Any, kind: Any) -> PlainArray:
 
 
 def _bytes(contents: Any) -> Any:
-    """What Python 2 wrote comes as text, read as Latin-1."""
+    """Contents as bytes; files of Python 2 have text, in Latin-1."""
     return contents.encode("latin-1") if isinstance(contents, str) else contents
 
 
 def _scalar(dtype: PlainDtype, contents: bytes) -> Any:
     contents = _bytes(contents)
     if not isinstance(dtype, PlainDtype) or not isinstance(contents, bytes):
-        raise CheckpointError("refused, because it holds a number that is none")
+        raise CheckpointError("refused, because it holds a scalar that is not a number")
     return np.frombuffer(contents, dtype=dtype.numpy)[0]
 
 
-#: For `torch.serialization.safe_globals`. numpy 2 renamed `core`; files of both are about.
+#: For `torch.serialization.safe_globals`. NumPy 2 renamed `core`; both names are in use.
 NUMPY: list[Any] = [
     PlainArray,
     named(PlainDtype, "numpy", "dtype"),
@@ -165,11 +165,11 @@ NUMPY: list[Any] = [
     ),
 ]
 
-#: What MMEngine writes beside the weights, for those who only want the weights.
+#: Types that MMEngine writes beside the weights, for reading only the weights.
 MMENGINE_LEFT_OUT: list[Any] = [
     *(named(LeftOut, *name.rsplit(".", 1)) for name in METHODS),
     named(method, "builtins", "getattr"),
 ]
 
-#: What other training tools write beside the weights: the arguments of the run.
+#: Types that other training tools write beside the weights: the arguments of the run.
 LEFT_OUT: list[Any] = [named(LeftOut, "argparse", "Namespace")]

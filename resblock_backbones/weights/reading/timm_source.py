@@ -1,4 +1,4 @@
-"""timm's weights, and what its architectures say that weights do not show."""
+"""Weights of timm, and options of its architectures that weights do not show."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ def open_timm(name: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
         name: ``timm://`` and a model's name, or ``hf-hub:owner/name``.
 
     Raises:
-        CheckpointError: timm has no such model or no weights for it, or it is no ResNet.
+        CheckpointError: timm has no such model or no weights for it, or it is not a ResNet.
         ImportError: timm is not installed.
     """
     architecture, cfg, arguments = _describe(name)
-    # Refuses before anything is downloaded.
+    # Raises before anything is downloaded.
     options = architecture_options(architecture, name, arguments)
     try:
         return _load(name, cfg), options
     except CheckpointError:
         raise
-    except Exception as error:  # what stands between here and a file has errors of many types
+    except Exception as error:  # downloading raises errors of many types
         raise CheckpointError(
-            f"{name}: timm cannot get its weights ({_first_line(error)}); give a file that you have"
+            f"{name}: timm cannot load its weights ({_first_line(error)}); give a local file"
         ) from error
 
 
 def architecture_options(
     architecture: str, name: str | None = None, arguments: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """What a model of timm's ``resnet`` module is, as far as its weights do not show it.
+    """Options of a model of timm's ``resnet`` module that its weights do not show.
 
     Args:
         architecture: timm's name.
         name: of the weights, for messages.
-        arguments: of the model, beside those that the name stands for.
+        arguments: of the model, besides those of the architecture.
 
     Raises:
         CheckpointError: timm has no such model, or it is of another module.
@@ -57,7 +57,7 @@ def architecture_options(
 
     name = name or f"timm://{architecture}"
     try:
-        with torch.device("meta"):  # neither memory nor first values
+        with torch.device("meta"):  # no memory, no initialisation
             model = timm.create_model(architecture, pretrained=False, **(arguments or {}))
     except (RuntimeError, TypeError) as error:
         raise CheckpointError(f"{name}: {_first_line(error)}") from error
@@ -67,7 +67,7 @@ def architecture_options(
 
 
 def timm_transform(name: str) -> Any:
-    """The transform from an image to ``(3, H, W)`` that belongs to weights of timm's.
+    """The transform of timm's weights, from an image to ``(3, H, W)``.
 
     Raises:
         CheckpointError: timm has no such weights.
@@ -75,7 +75,7 @@ def timm_transform(name: str) -> Any:
     from timm.data import create_transform, resolve_data_config
 
     _, cfg, _ = _describe(name)
-    # At the size at which timm tests, which may be larger than the one it trained at.
+    # At timm's test size, which may be larger than the training size.
     return create_transform(**resolve_data_config(pretrained_cfg=dict(cfg), use_test_size=True))
 
 
@@ -101,7 +101,7 @@ def _options(model: Any) -> dict[str, Any]:
 
 
 def _describe(name: str) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
-    """The architecture, what timm knows about the weights, and arguments of the model."""
+    """The architecture, timm's config of the weights, and arguments of the model."""
     import timm
 
     if name.startswith("hf-hub:"):
@@ -111,7 +111,7 @@ def _describe(name: str) -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
             )
         except Exception as error:
             raise CheckpointError(
-                f"{name}: timm cannot get its description ({_first_line(error)})"
+                f"{name}: timm cannot load its config ({_first_line(error)})"
             ) from error
         return architecture, cfg, arguments or {}
     model = name.removeprefix("timm://")
