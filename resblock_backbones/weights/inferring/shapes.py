@@ -94,7 +94,8 @@ def read_blocks(shapes: Shapes, name: str) -> list[list[BlockShapes]]:
                 if len(parts.get(part, ())) != 4:
                     raise CheckpointError(
                         f"{name}: is not a ResNet that FlexResNet can be: "
-                        f"layer{stage}.{block}.{part} is {'missing' if part not in parts else 'not a convolution'}"
+                        f"layer{stage}.{block}.{part} is "
+                        f"{'missing' if part not in parts else 'not a convolution'}"
                     )
         stages.append([BlockShapes(blocks[block]) for block in sorted(blocks)])
     return stages
