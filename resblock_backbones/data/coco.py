@@ -1,4 +1,4 @@
-"""Annotations as COCO's JSON has them (https://cocodataset.org/#format-data)."""
+"""Annotations in COCO's JSON format (https://cocodataset.org/#format-data)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def run_lengths(mask: NDArray[np.bool_]) -> dict[str, list[int]]:
-    """COCO's uncompressed run-length code of a mask.
+    """COCO's uncompressed run-length encoding of a mask.
 
     Args:
         mask: shape (H, W).
@@ -35,7 +35,7 @@ def run_lengths(mask: NDArray[np.bool_]) -> dict[str, list[int]]:
 def annotation(
     mask: NDArray[np.bool_], *, annotation_id: int, image_id: int, category_id: int
 ) -> dict[str, Any]:
-    """One object, given by the pixels at which it is seen.
+    """The annotation of one object, from the mask of its visible pixels.
 
     Args:
         mask: shape (H, W), at least one pixel set.
@@ -76,7 +76,7 @@ def document(
 ) -> dict[str, Any]:
     """The whole file; category ids count from 1 in the order of ``classes``."""
     return {
-        # No date: the same images have to give the same file.
+        # No date, so that the file is reproducible.
         "info": {"description": description, "version": "1.0"},
         "licenses": [{"id": 1, "name": "Apache-2.0"}],
         "categories": [

@@ -1,4 +1,4 @@
-"""Mistakes in data sets and images."""
+"""Errors of data sets and images."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from ..options.errors import InputError
 
 
 class DatasetError(InputError):
-    """A data set is not there, or is not what it is said to be."""
+    """A data set does not exist, or does not fit its config."""
 
 
 class ImageError(DatasetError):
-    """An image file is missing, cut off, or no image."""
+    """An image file is missing, truncated, or not an image."""

@@ -1,4 +1,4 @@
-"""Image files as they are named on a command line: files, folders, and patterns with stars."""
+"""Image files as they are named on a command line: files, folders, and glob patterns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUFFIXES = frozenset([".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", "
 
 @dataclass(frozen=True)
 class ImageFile:
-    """An image that was asked for.
+    """An image file from the command line.
 
     Attributes:
         path: of the file.
@@ -61,11 +61,11 @@ def batches_by_size(
     broken: dict[Path, str],
     size: Callable[[Path], tuple[int, int]] = size_of,
 ) -> list[list[ImageFile]]:
-    """Batches of images of one size each, so that nothing has to be padded.
+    """Batches of images of the same size, so that nothing has to be padded.
 
     Args:
         images: in any order.
-        batch_size: at most this many in a batch.
+        batch_size: maximum number of images in a batch.
         broken: is given the images that cannot be opened, with what is wrong.
         size: height and width of a file as it will be loaded.
 
@@ -87,7 +87,7 @@ def batches_by_size(
 
 
 def raise_unreadable(broken: dict[Path, str], total: int) -> None:
-    """Say in one line which images could not be read, when all others are done.
+    """Raise an error that lists the images that could not be read, if there are any.
 
     Raises:
         ImageError: there are such images.
@@ -134,7 +134,7 @@ def _with_names_of_their_own(images: list[ImageFile]) -> list[ImageFile]:
     for name_of in (_names_with_suffix, _names_with_folders, _names_with_suffix):
         groups: dict[str, list[int]] = defaultdict(list)
         for number, image in enumerate(images):
-            # Some file systems do not tell upper from lower case.
+            # Some file systems do not distinguish upper and lower case.
             groups[str(image.name).lower()].append(number)
         for group in groups.values():
             if len(group) > 1:

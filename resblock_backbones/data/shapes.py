@@ -10,8 +10,8 @@
     <out>/labels/val/000001.png
     <out>/info.json                       the settings; written last
 
-A label map has a palette, so that a person sees colours: read it with Pillow (MMSegmentation's
-default; ``imdecode_backend='pillow'`` in MMDetection), since OpenCV turns indices into colours.
+A label map has a palette, so that image viewers show colours. Read it with Pillow (MMSegmentation's
+default; ``imdecode_backend='pillow'`` in MMDetection), since OpenCV converts indices to colours.
 """
 
 import json
@@ -38,7 +38,7 @@ PALETTE: tuple[tuple[int, int, int], ...] = (
     (130, 80, 190),
     (30, 165, 110),
 )
-#: What the label maps hold, in the order of their values.
+#: Names of the label maps' values, in order.
 SEMANTIC_CLASSES: tuple[str, ...] = ("background", *CLASSES)
 SEMANTIC_PALETTE: tuple[tuple[int, int, int], ...] = ((40, 40, 40), *PALETTE)
 
@@ -102,7 +102,7 @@ def make_shapes(
     force: bool = False,
     progress: bool = True,
 ) -> bool:
-    """Make the data set in a folder, whole or not at all.
+    """Generate the data set in a folder, completely or not at all.
 
     Args:
         out: the folder. It may be missing, or empty, or hold the same data set already.
@@ -114,10 +114,10 @@ def make_shapes(
         progress: show progress on stderr.
 
     Returns:
-        Whether it was made; False when the folder holds just this data set already.
+        Whether it was generated; False if the folder already has this data set.
 
     Raises:
-        TypeError: a number is no whole number.
+        TypeError: a number is not an integer.
         ValueError: a number is too small, or ``out`` holds anything else. Files that this
             function did not make are never deleted, with ``force`` neither.
         OSError: the folder cannot be written.
@@ -133,7 +133,7 @@ def make_shapes(
         ['annotations', 'info.json', 'labels', 'train', 'val']
     """
     wanted = ShapesInfo(train=train, val=val, size=size, seed=seed)
-    # Through a link to where the files really go: only there is a rename whole.
+    # Resolve links, since a rename is atomic only within a file system.
     folder = Path(out).expanduser().resolve()
     if _is_made(folder, wanted, force=force):
         return False
@@ -143,7 +143,7 @@ def make_shapes(
     made.mkdir()
     try:
         _write_all(made, wanted, progress=progress)
-        # Checked again: somebody may have written there meanwhile.
+        # Checked again: another process may have written there meanwhile.
         if _is_made(folder, wanted, force=force):
             return False
         _put_in_place(made, folder)
@@ -153,7 +153,7 @@ def make_shapes(
 
 
 def read_info(folder: Path) -> ShapesInfo | None:
-    """The settings of the data set in a folder; None where no complete one is."""
+    """The settings of the data set in a folder; None if there is no complete one."""
     try:
         found = json.loads((folder / INFO_FILE).read_text(encoding="utf-8"))
         if found.pop("name") != "shapes":
@@ -163,11 +163,11 @@ def read_info(folder: Path) -> ShapesInfo | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, TypeError, KeyError, AttributeError):
-        return None  # somebody else's info.json: not ours to read, nor to replace
+        return None  # an info.json of something else
 
 
 def _is_made(folder: Path, wanted: ShapesInfo, *, force: bool) -> bool:
-    """Whether ``folder`` holds the wanted data set; False where it may be made."""
+    """Whether ``folder`` has the wanted data set; False if it may be generated there."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder}: is a file; give a folder for the data set")
     if not folder.is_dir() or not any(folder.iterdir()):
@@ -223,7 +223,7 @@ def _write_split(folder: Path, split: str, count: int, info: ShapesInfo, shown: 
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for number in range(1, count + 1):
-        # Its own stream for each image, so that the number of images changes none of them.
+        # A separate random stream for each image, so that images do not depend on their number.
         stream = [info.seed, ("train", "val").index(split), number]
         image = draw_image(np.random.default_rng(stream), info.size)
         name = _file_name(number)
@@ -255,7 +255,7 @@ def _write_split(folder: Path, split: str, count: int, info: ShapesInfo, shown: 
 
 
 def _label_map(scene: Scene) -> Image.Image:
-    """The class seen at each pixel as an indexed image, 0 for the background."""
+    """The class of each pixel as an indexed image, 0 for the background."""
     # The index -1 of the background takes the last entry.
     values = np.array([label + 1 for label in scene.labels] + [0], dtype=np.uint8)
     image = Image.fromarray(values[scene.owner])

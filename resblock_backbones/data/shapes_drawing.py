@@ -28,11 +28,11 @@ LEAST_CONTRAST = 80.0
 
 @dataclass(frozen=True)
 class Scene:
-    """An image and what is to be seen in it.
+    """An image and its annotations.
 
     Attributes:
         pixels: RGB, uint8, shape (H, W, 3).
-        owner: for each pixel the index of the object seen there, -1 for the background;
+        owner: index of the visible object at each pixel, -1 for the background;
             int8, shape (H, W).
         labels: the class of each object, an index into ``tuple(FORMS)``.
     """
@@ -71,7 +71,7 @@ def draw_image(rng: np.random.Generator, size: int) -> Scene:
                 whole_areas.append(area)
                 labels.append(label)
                 break
-    # The camera's noise, over everything, so that no surface is perfectly flat.
+    # Noise over the whole image, so that no surface has a constant colour.
     canvas += rng.integers(-3, 4, size=(size, size, 1)).astype(np.float32)
     pixels = np.clip(np.rint(canvas), 0, 255).astype(np.uint8)
     return Scene(pixels=pixels, owner=owner, labels=tuple(labels))
@@ -131,9 +131,9 @@ FORMS: dict[str, Form] = {
 def _place(
     form: Form, centre: NDArray[np.float64], scale: float, turn: float, size: int
 ) -> tuple[Floats, int, tuple[slice, slice]]:
-    """Put a form down: its distances within the image, its whole area, and the window they fill.
+    """Place a form: its distances within the image, its area, and the window they fill.
 
-    The area in pixels counts what the image's border cuts off too.
+    The area, in pixels, includes the part outside of the image.
     """
     cx, cy = float(centre[0]), float(centre[1])
     reach = 0.65 * scale + 1.0
@@ -158,7 +158,7 @@ def _leaves_enough(
     owner: NDArray[np.int8],
     whole_areas: list[int],
 ) -> bool:
-    """Whether the new form shows enough of itself and leaves enough of all that it covers."""
+    """Whether enough of the new form is visible, and of all forms that it covers."""
     if covers.sum() < LEAST_VISIBLE * area:
         return False
     bins = len(whole_areas) + 1

@@ -67,7 +67,7 @@ no such weights (Unknown model resnet51)
         ) from error
     if not isinstance(found.content, Mapping):
         raise CheckpointError(
-            f"{name}: contains a {type(found.content).__name__}, not named tensors"
+            f"{name}: holds a {type(found.content).__name__}, not named tensors"
         )
     return found
 
