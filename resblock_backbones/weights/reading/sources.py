@@ -66,9 +66,7 @@ no such weights (Unknown model resnet51)
             f"{name}: cannot be downloaded ({error.reason}); give a local file"
         ) from error
     if not isinstance(found.content, Mapping):
-        raise CheckpointError(
-            f"{name}: holds a {type(found.content).__name__}, not named tensors"
-        )
+        raise CheckpointError(f"{name}: holds a {type(found.content).__name__}, not named tensors")
     return found
 
 
