@@ -25,7 +25,9 @@ help:
 setup: $(STAMP)
 
 $(STAMP): requirements.txt setup.cfg setup.py
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@# What a failed set-up left behind, of a Python that is gone or another one, is made anew.
+	@$(BIN)/python -c "import pip" 2>/dev/null && { test -e $@ || \
+		test "$$($(BIN)/python -V)" = "$$($(PYTHON) -V)"; } || $(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing into $(VENV) (about 6 GB, a few minutes) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@# Two OpenCV packages come along and share one folder; the one without a window system needs no libGL.
