@@ -12,7 +12,7 @@ TRAIN_SEG := configs/deeplabv3plus/deeplabv3plus_flexr18-half-d16_shapes.py
 .PHONY: help setup train train-seg test test-all test-openmmlab bench lint format wheel clean
 
 help:
-	@echo "make train           make the 'shapes' pictures and train Faster R-CNN on them, from scratch"
+	@echo "make train           make the 'shapes' images and train Faster R-CNN on them, from scratch"
 	@echo "make train-seg       the same with DeepLabV3+: the class of each pixel"
 	@echo "make test            run the tests"
 	@echo "make test-all        run the long ones too"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-# Tests run in several processes at once: one thread each is faster than a fight over the cores.
+# Tests run in several processes at once: with one thread each they do not compete for cores.
 torch.set_num_threads(1)
 
 # Nothing is remembered from one test to the next, nor in the user's folder for caches.

@@ -36,7 +36,7 @@ TOP_LEVEL_KEYS = frozenset(inspect.signature(Runner).parameters) | {
     "tta_pipeline",
 }
 
-#: Keys that nobody means when they mistype another.
+#: Keys that are never suggested for a misspelt one.
 HIDDEN = {"type", "_delete_", "_scope_"}
 
 
