@@ -19,9 +19,10 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
 from ...weights import CheckpointError
-from ...weights.reading.read import download
-from ...weights.reading.safe_load import MapLocation, safe_load
-from .checkpoint_types import STAND_INS, without_stand_ins
+from ...weights.errors import tell
+from ...weights.reading.read import download, read_checkpoint
+from ...weights.reading.torch_files import MapLocation
+from .checkpoint_types import NAMES, of_mmengine
 from .storage import save_whole_files
 
 
@@ -33,14 +34,27 @@ def load(file: str | os.PathLike[str] | IO[bytes], map_location: MapLocation = N
         map_location: as in `torch.load`.
 
     Raises:
-        CheckpointError: as in `safe_load`.
+        CheckpointError: as in `read_checkpoint`.
 
     >>> load("epoch_12.pth")
     Traceback (most recent call last):
         ...
-    resblock_backbones.weights.errors.CheckpointError: epoch_12.pth: there is no such file
+    resblock_backbones.weights.errors.MissingCheckpointError: epoch_12.pth: there is no such file
     """
-    return _only_data(safe_load(file, map_location, stand_ins=STAND_INS, unwrap=without_stand_ins))
+    strangers: set[str] = set()
+    checkpoint = read_checkpoint(
+        file,
+        names=NAMES,
+        location=map_location,
+        mapped=False,
+        scripts=False,
+        more=of_mmengine,
+        strangers=strangers,
+    )
+    if strangers:
+        listed = ", ".join(sorted(strangers)[:3])
+        tell(f"{file}: objects of classes that are not known here were left out ({listed})")
+    return _only_data(checkpoint)
 
 
 def load_from_local(filename: str, map_location: MapLocation = None) -> Any:
@@ -100,8 +114,14 @@ def _safe_torch_load(
 
 
 def _only_data(checkpoint: Any) -> Any:
-    """Remove what MMEngine would execute: on resume it runs `meta['config']` as Python."""
-    meta = checkpoint.get("meta") if isinstance(checkpoint, dict) else None
-    if isinstance(meta, dict):
-        meta.pop("config", None)
+    """Take out what MMEngine would run: it executes configs in checkpoints as Python.
+
+    On resume that is `meta['config']`, in its inferencers `message_hub.runtime_info.cfg`.
+    """
+    if isinstance(checkpoint, dict):
+        hub = checkpoint.get("message_hub")
+        info = hub.get("runtime_info") if isinstance(hub, dict) else None
+        for held, name in ((checkpoint.get("meta"), "config"), (info, "cfg")):
+            if isinstance(held, dict):
+                held.pop(name, None)
     return checkpoint

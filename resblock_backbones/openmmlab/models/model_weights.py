@@ -11,6 +11,7 @@ from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from ...weights import CheckpointError, rename_key
+from ...weights.errors import MissingCheckpointError
 
 
 def load_model_weights(model: nn.Module, file: str, *, prefix: str = "") -> Mapping[str, Any]:
@@ -29,7 +30,7 @@ def load_model_weights(model: nn.Module, file: str, *, prefix: str = "") -> Mapp
         CheckpointError: it does not exist, is damaged, would run code, or is of another model.
     """
     if "://" not in file and not Path(file).is_file():
-        raise CheckpointError(f"{file}: there is no such checkpoint file")
+        raise MissingCheckpointError(f"{file}: there is no such checkpoint file")
     checkpoint = CheckpointLoader.load_checkpoint(file, map_location="cpu", logger="silent")
     state = checkpoint.get("state_dict", checkpoint) if isinstance(checkpoint, Mapping) else {}
     state = {re.sub(r"^module\.", "", str(name)): value for name, value in state.items()}

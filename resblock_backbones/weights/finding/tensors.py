@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError, printable
+from ..reading.unpickler import Stranger
 
 #: What compiling, sharding and recomputing put into names.
 WRAPPERS = re.compile(
@@ -61,7 +62,11 @@ def named_tensors(content: Mapping[Any, Any], name: str) -> dict[str, Named]:
         tensors[path] = Named(tensor, WRAPPERS.sub("", container))
     if not tensors:
         held = ", ".join(repr(str(key)[:40]) for key in list(content)[:3]) or "nothing"
-        raise CheckpointError(f"{name}: holds no tensors (it holds {held})")
+        left_out = _left_out(content)
+        raise CheckpointError(
+            f"{name}: holds no tensors (it holds {held})"
+            + (f"; refused, because they are not data, are {left_out}" if left_out else "")
+        )
     return tensors
 
 
@@ -95,6 +100,12 @@ def _walk(
                 yield found
     if not any_found:
         without.add(id(value))
+
+
+def _left_out(content: Mapping[Any, Any]) -> str:
+    """What stands where objects were that are no data."""
+    strangers = [one for one in dict(content).values() if isinstance(one, Stranger)]
+    return ", ".join(one.name for one in strangers[:3])
 
 
 def _pairs(value: Any) -> Any:

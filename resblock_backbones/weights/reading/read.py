@@ -1,62 +1,120 @@
-"""Reading a checkpoint file of any format, detected by content, without running code from it."""
+"""Reading a checkpoint file of any kind, told by its contents, without ever running any of it."""
 
 from __future__ import annotations
 
-import mmap
-import struct
-import zipfile
-import zlib
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlparse
 
 import torch
 
-from ..errors import CheckpointError
-from .plain_pickle import read_plain_pickle
-from .safe_load import safe_load
-from .stand_ins import LEFT_OUT, MMENGINE_LEFT_OUT, NUMPY
+from ..errors import CheckpointError, MissingCheckpointError
+from .kinds import what_folder, what_it_is
+from .plain_values import finished
+from .torch_files import MapLocation, Names, read_archive, read_legacy, read_pickle
 
-# PyTorch's files before 1.6 begin with a pickled number.
+# How PyTorch began its files before 1.6: a pickled number.
 LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-# Detectron2's and Caffe2's files are pickles; protocol 2 and later begin with this byte.
+# Detectron2's and Caffe2's are plain pickles: protocol 2 and later begin with this byte.
 PICKLE = b"\x80"
-ZIP = b"PK"
+# And how the oldest protocols begin: a mark or an empty container, and a container's name.
+OLD_PICKLES = (b"(dp", b"(lp", b"(i", b"ccollections\n", b"c__builtin__\n", b"(S", b"}q", b"]q")
+ZIP = b"PK\x03\x04"
+#: Longest header that the safetensors format allows.
+LONGEST_HEADER = 100_000_000
 
 
 def read_file(path: Path) -> Any:
-    """Content of a ``.pth``, ``.pt``, ``.safetensors`` or ``.pkl``; detected by content, not name.
+    """What is in a checkpoint: ``.pth``, ``.pt``, ``.safetensors`` or ``.pkl``, told by contents.
 
-    Tensors are on the CPU, and mapped from the file if its format allows that: copy them before the
-    file may change.
+    Tensors are on the CPU, and mapped from the file where its kind allows that: copy them before
+    the file may change.
 
     Raises:
-        CheckpointError: it does not exist, is damaged, or has more than data. Damage is always
-            detected in PyTorch's files, which have checksums; in other formats only if it affects
-            the structure.
+        CheckpointError: it is not there, is damaged, or holds more than data. Damage is noticed
+            everywhere in PyTorch's files, which carry checksums; other kinds carry none, and only
+            damage of their structure shows.
     """
-    begin = b""
-    if path.is_file():
-        with path.open("rb") as opened:
-            begin = opened.read(len(LEGACY_TORCH))
+    return read_checkpoint(path)
+
+
+def read_checkpoint(
+    file: str | os.PathLike[str] | IO[bytes],
+    *,
+    names: Names | None = None,
+    location: MapLocation = "cpu",
+    mapped: bool = True,
+    scripts: bool = True,
+    more: Callable[[Any], Any] | None = None,
+    strangers: set[str] | None = None,
+) -> Any:
+    """The content of a checkpoint, nothing of which is ever run.
+
+    Args:
+        file: a path, or an open file.
+        names: what a pickle in it may name beside tensors and plain values.
+        location: ``map_location`` of `torch.load`.
+        mapped: leave tensors in the file until they are read; the file must not change till then.
+        scripts: whether a TorchScript program's tensors are wanted.
+        more: makes a value of what stands for a name or an object of ``names``.
+        strangers: gets the names of classes whose objects were left out.
+
+    Raises:
+        CheckpointError: the file is not there, is no checkpoint, is cut off, or asks for something
+            that is not data; the message names the file, and what it asks for.
+
+    >>> read_checkpoint("epoch_12.pth")
+    Traceback (most recent call last):
+        ...
+    resblock_backbones.weights.errors.MissingCheckpointError: epoch_12.pth: there is no such file
+    """
+    name = str(file) if isinstance(file, str | os.PathLike) else "the checkpoint"
+    if isinstance(file, str | os.PathLike):
+        if Path(file).is_dir():
+            raise CheckpointError(f"{name}: {what_folder(Path(file))}")
+        if not Path(file).is_file():
+            raise MissingCheckpointError(f"{name}: there is no such file")
     try:
-        if begin.startswith(ZIP):
-            _verify_checksums(path)
-        elif len(begin) > 8 and begin[8:9] == b"{":
-            return _read_safetensors(path)
-        elif begin.startswith(PICKLE) and begin != LEGACY_TORCH:
-            return read_plain_pickle(path)
+        loaded = _read(file, names or {}, location, mapped, scripts, strangers)
+        return finished(loaded, more)
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from error
-    except MemoryError as error:  # a flipped bit can make a length enormous
-        raise CheckpointError(f"{path}: damaged, or larger than this machine's memory") from error
-    except Exception as error:  # readers raise errors of many types for damaged files
-        text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise CheckpointError(
-            f"{path}: truncated, damaged, or not a checkpoint ({text})"
-        ) from error
-    stand_ins = [*NUMPY, *MMENGINE_LEFT_OUT, *LEFT_OUT]
-    return safe_load(path, "cpu", stand_ins=stand_ins, mapped=begin.startswith(ZIP))
+        raise CheckpointError(f"{name}: {error}") from error
+    except MemoryError as error:  # one flipped bit can make a length enormous
+        raise CheckpointError(f"{name}: damaged, or larger than this machine's memory") from error
+    except Exception as error:  # what readers say of a broken file has no one type
+        text = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise CheckpointError(f"{name}: cut off, damaged, or no checkpoint ({text})") from error
+
+
+def _read(
+    file: str | os.PathLike[str] | IO[bytes],
+    names: Names,
+    location: MapLocation,
+    mapped: bool,
+    scripts: bool,
+    strangers: set[str] | None,
+) -> Any:
+    if isinstance(file, str | os.PathLike):
+        with Path(file).open("rb") as opened:
+            begin = opened.read(4096)
+    else:
+        file.seek(0)
+        begin = file.read(4096)
+        file.seek(0)
+    if begin.startswith(ZIP):
+        return read_archive(
+            file, names, location=location, mapped=mapped, scripts=scripts, strangers=strangers
+        )
+    if len(begin) > 8 and begin[8:9] == b"{" and int.from_bytes(begin[:8], "little") < 1 << 40:
+        return _read_safetensors(file)
+    if begin.startswith((PICKLE, *OLD_PICKLES)):
+        content = Path(file).read_bytes() if isinstance(file, str | os.PathLike) else file.read()
+        if begin.startswith(LEGACY_TORCH):
+            return read_legacy(content, names, location=location, strangers=strangers)
+        return read_pickle(content, names, strangers)
+    raise CheckpointError(what_it_is(begin))
 
 
 def download(
@@ -66,17 +124,17 @@ def download(
     progress: bool = True,
     check_hash: bool = False,
 ) -> Path:
-    """The file of a URL, downloaded if it is not in the cache.
+    """The file of a URL, downloaded unless it was before.
 
     Args:
         url: `http(s)://...`.
-        folder: of the cache; default: PyTorch's.
+        folder: where it is kept; default: PyTorch's cache.
         progress: show progress on stderr.
-        check_hash: verify the beginning of the SHA-256 in the file's name, as in torchvision's.
+        check_hash: the file's name holds the beginning of its SHA-256, as torchvision's do.
 
     Raises:
         URLError: it cannot be downloaded.
-        RuntimeError: the downloaded file has another hash.
+        RuntimeError: what was downloaded has another hash.
     """
     folder = Path(folder or Path(torch.hub.get_dir()) / "checkpoints")
     kept = folder / Path(urlparse(url).path).name
@@ -90,39 +148,17 @@ def download(
     return kept
 
 
-def _read_safetensors(path: Path) -> Any:
+def _read_safetensors(file: str | os.PathLike[str] | IO[bytes]) -> Any:
     try:
-        from safetensors.torch import load_file
+        from safetensors.torch import load, load_file
     except ImportError as error:
         raise CheckpointError(
-            "reading it needs safetensors, which is not installed: pip install safetensors"
+            "reading it needs safetensors, which is missing: pip install safetensors"
         ) from error
-    return load_file(path)
-
-
-def _verify_checksums(path: Path) -> None:
-    """Verify the checksums of tensors, which PyTorch writes and does not verify.
-
-    Raises:
-        CheckpointError: a part does not match its checksum.
-        Exception: any error of zipfile for a damaged archive.
-    """
-    with zipfile.ZipFile(path) as archive, path.open("rb") as opened:
-        parts = archive.infolist()
-        if not any(part.CRC for part in parts):
-            return  # written with torch.serialization.set_crc32_options(False)
-        with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            for part in parts:
-                # Zip's local header: 30 bytes, the last four of them the lengths of what follows.
-                at = part.header_offset
-                name_length, extra_length = struct.unpack_from("<HH", mapped, at + 26)
-                begin = at + 30 + name_length + extra_length
-                end = begin + part.compress_size
-                with memoryview(mapped) as view, view[begin:end] as contents:
-                    whole = contents
-                    if part.compress_type == zipfile.ZIP_DEFLATED:  # TorchScript's code
-                        whole = memoryview(zlib.decompress(contents, -15))
-                    if zlib.crc32(whole) != part.CRC:
-                        raise CheckpointError(
-                            f"damaged: {part.filename} does not match its checksum"
-                        )
+    if not isinstance(file, str | os.PathLike):
+        return load(file.read())
+    with Path(file).open("rb") as opened:
+        header = int.from_bytes(opened.read(8), "little")
+    if header > min(LONGEST_HEADER, Path(file).stat().st_size):
+        raise CheckpointError("cut off, or damaged: its header is longer than the file")
+    return load_file(file)
