@@ -13,8 +13,9 @@ def disagreements(model: nn.Module, claims: Claims) -> list[str]:
     Example:
         >>> from resblock_backbones import FlexResNet
         >>> known = Claims("caffe", "its signature", False, "BGR", {})
-        >>> disagreements(FlexResNet(50, width=0.0625), known)[0][:66]
-        "they downsample in the first convolution of bottlenecks, this netw"
+        >>> told = disagreements(FlexResNet(50, width=0.0625), known)
+        >>> told[0].rpartition("; ")[2]
+        "build it with style='caffe'"
     """
     found = []
     own = network_style(model)
