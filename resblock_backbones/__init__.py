@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .openmmlab import BACKBONES
     from .resnet.blocks import BottleneckResBlock, ResBlock
     from .resnet.network import FlexResNet
+    from .resnet.parameter_groups import param_groups
     from .weights import CheckpointError, LoadReport, load_weights
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "fuse",
     "fuse_backbone",
     "load_weights",
+    "param_groups",
 ]
 
 #: How the command is called, on Windows too.
@@ -46,6 +48,7 @@ _HOMES = {
     "layers": ("ConvNxN", "SpatialSeparableConvNxN", "conv_norm"),
     "resnet.blocks": ("BottleneckResBlock", "ResBlock"),
     "resnet.network": ("FlexResNet",),
+    "resnet.parameter_groups": ("param_groups",),
     "weights": ("CheckpointError", "LoadReport", "load_weights"),
     "deploy": ("ExportError", "export", "fuse", "fuse_backbone"),
 }
