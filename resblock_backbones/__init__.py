@@ -14,7 +14,7 @@ from .options.torch_version import refuse_old_torch
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .deploy import ExportError, export, fuse, fuse_backbone
+    from .deploy import ExportError, export, export_model, fuse, fuse_backbone
     from .layers import ConvNxN, SpatialSeparableConvNxN, conv_norm
     from .openmmlab import BACKBONES
     from .resnet.blocks import BottleneckResBlock, ResBlock
@@ -34,6 +34,7 @@ __all__ = [
     "__version__",
     "conv_norm",
     "export",
+    "export_model",
     "fuse",
     "fuse_backbone",
     "load_weights",
@@ -50,7 +51,7 @@ _HOMES = {
     "resnet.network": ("FlexResNet",),
     "resnet.parameter_groups": ("param_groups",),
     "weights": ("CheckpointError", "LoadReport", "load_weights"),
-    "deploy": ("ExportError", "export", "fuse", "fuse_backbone"),
+    "deploy": ("ExportError", "export", "export_model", "fuse", "fuse_backbone"),
 }
 
 if importlib.util.find_spec("mmengine") is not None:

@@ -2,11 +2,11 @@
 
 import importlib.util
 import re
-import runpy
-import sys
 from pathlib import Path
 
 import pytest
+
+from resblock_backbones.commands.front import main
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "docs/deploy.md").read_text(), re.M | re.S)
@@ -24,11 +24,7 @@ def test_every_block_runs(tmp_path, monkeypatch):
             exec(block, names)
         for line in block.splitlines() if language == "sh" else ():
             if HAS_ONNX or not line.endswith("onnx"):
-                tool, *arguments = line.split()[1:]
-                monkeypatch.setattr(sys, "argv", [tool, *arguments])
-                with pytest.raises(SystemExit) as exit:
-                    runpy.run_path(tool, run_name="__main__")
-                assert exit.value.code == 0
+                assert main(line.split()[1:]) == 0
     written = {file.name for file in Path().iterdir()}
     assert {"r18.pt2", "backbone.pt", "backbone.pt2"} <= written
     assert ("backbone.onnx" in written) == HAS_ONNX

@@ -17,7 +17,7 @@ TESTS = Path(__file__).parent
 #: In the order in which they may be imported: from each, only what stands before it.
 ROOMS = ["version", "options", "files", "console", "layers", "resnet", "weights", "deploy", "data"]
 ROOMS += ["features", "imagenet", "adapters", "openmmlab", "commands"]
-OPENMMLAB = ["ops", "versions", "configs", "models", "datasets", "training", "prediction"]
+OPENMMLAB = ["ops", "versions", "configs", "models", "datasets", "training", "prediction", "export"]
 
 MODULES_A_FOLDER = 14
 #: Folders of tests that are about more than a room of the package.

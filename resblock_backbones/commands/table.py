@@ -27,7 +27,7 @@ GROUPS: dict[str, dict[str, Row]] = {
     "backbones": {
         "summary": Row("backbones.summary", "what a backbone is made of and what it costs"),
         "features": Row("backbones.features", "write the feature maps of images to files"),
-        "export": Row("backbones.export", "write a backbone as ONNX, TorchScript or PT2"),
+        "export": Row("backbones.export", "write a model, or a backbone alone, as ONNX or PT2"),
         "convert": Row("backbones.convert", "write weights under another library's names"),
         "imagenet": Row("backbones.imagenet", "Top-1 and Top-5 error of classifiers, as a table"),
     },

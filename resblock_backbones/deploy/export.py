@@ -116,7 +116,7 @@ def export(
     if not isinstance(backbone, FlexResNet):
         raise TypeError(f"export: {type(backbone).__name__} is not a FlexResNet, nor a fused one")
     target = Path(path).expanduser()
-    _check_target(target, to, replace)
+    check_target(target, to, replace)
     if opset is not None:
         if to != "onnx":
             raise ValueError(f"opset={opset}: only ONNX has one, not to='{to}'")
@@ -138,7 +138,8 @@ def export(
     return Exported(target, len(data), facts, tuple(checked))
 
 
-def _check_target(target: Path, to: str, replace: bool) -> None:
+def check_target(target: Path, to: str, replace: bool) -> None:
+    """Raises ValueError where a file of that format cannot be written there."""
     suffixes = FORMATS[check_choice("to", to, list(FORMATS))].suffixes
     if target.suffix not in suffixes:
         raise ValueError(f"{target}: the name of a file for {to} must end with {_or(suffixes)}")
@@ -189,14 +190,16 @@ def _write(net: nn.Module, example: Tensor, facts: Facts, to: str, opset: int | 
     except ExportError:
         raise
     except Exception as error:  # exporters raise errors of any type
-        raise ExportError(f"to='{to}': the network cannot be written: {_line(error)}") from error
+        raise ExportError(f"to='{to}': the network cannot be written: {one_line(error)}") from error
 
 
 def _read(data: bytes, to: str) -> Run:
     try:
         return FORMATS[to].read(data)
     except Exception as error:
-        raise ExportError(f"to='{to}': what was written cannot be read: {_line(error)}") from error
+        raise ExportError(
+            f"to='{to}': what was written cannot be read: {one_line(error)}"
+        ) from error
 
 
 def _compare(run: Run, net: nn.Module, image: Tensor, facts: Facts, to: str) -> Checked:
@@ -205,7 +208,7 @@ def _compare(run: Run, net: nn.Module, image: Tensor, facts: Facts, to: str) -> 
     try:
         outputs = run(image)
     except Exception as error:
-        raise ExportError(f"to='{to}': fails for an image of {shape}: {_line(error)}") from error
+        raise ExportError(f"to='{to}': fails for an image of {shape}: {one_line(error)}") from error
     tolerance = TOLERANCES[next(net.parameters()).dtype]
     differences = []
     for name, ours, theirs in zip(facts.outputs, outputs, wanted, strict=True):
@@ -226,7 +229,8 @@ def _compare(run: Run, net: nn.Module, image: Tensor, facts: Facts, to: str) -> 
     return Checked(tuple(image.shape), tuple(differences))
 
 
-def _line(error: Exception, limit: int = 300) -> str:
+def one_line(error: Exception, limit: int = 300) -> str:
+    """What an exception says, short."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= limit else f"{text[:limit]} ..."
 

@@ -8,7 +8,7 @@ import io
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -74,7 +74,7 @@ def read_torchscript(data: bytes) -> Run:
 def write_pt2(net: nn.Module, example: Tensor, facts: Facts, opset: int | None) -> bytes:
     """The network as a program, for ``torch.export.load``."""
     stream = io.BytesIO()
-    torch.export.save(_program(net, example), stream, extra_files={FACTS_FILE: facts.as_json()})
+    torch.export.save(program_of(net, example), stream, extra_files={FACTS_FILE: facts.as_json()})
     return stream.getvalue()
 
 
@@ -83,8 +83,8 @@ def read_pt2(data: bytes) -> Run:
     return torch.export.load(io.BytesIO(data)).module()
 
 
-def write_onnx(net: nn.Module, example: Tensor, facts: Facts, opset: int | None) -> bytes:
-    """The network in ONNX, for ONNX Runtime, TensorRT, OpenVINO and others."""
+def require_onnx() -> None:
+    """Raises ExportError where a package is missing that ONNX files are written with."""
     missing = [
         name
         for name in ("onnx", "onnxscript", "onnxruntime")
@@ -95,19 +95,38 @@ def write_onnx(net: nn.Module, example: Tensor, facts: Facts, opset: int | None)
             f"to='onnx': {', '.join(missing)}: not installed; "
             "pip install 'resblock_backbones[export]'"
         )
-    program: Any = torch.onnx.export(
-        _program(net, example),
+
+
+def write_onnx(net: nn.Module, example: Tensor, facts: Facts, opset: int | None) -> bytes:
+    """The network in ONNX, for ONNX Runtime, TensorRT, OpenVINO and others."""
+    require_onnx()
+    metadata = {name: _plain(value) for name, value in asdict(facts).items()}
+    return onnx_bytes(program_of(net, example), facts.input, facts.outputs, metadata, opset)
+
+
+def onnx_bytes(
+    program: Any, name: str, outputs: Sequence[str], metadata: Mapping[str, str], opset: int | None
+) -> bytes:
+    """An exported program in ONNX.
+
+    Args:
+        program: what :func:`program_of` returned.
+        name: of the input.
+        outputs: their names.
+        metadata: of the file.
+        opset: None is the exporter's own choice.
+    """
+    written: Any = torch.onnx.export(
+        program,
         dynamo=True,
-        input_names=[facts.input],
-        output_names=list(facts.outputs),
+        input_names=[name],
+        output_names=list(outputs),
         opset_version=opset and max(opset, EXPORTERS_LOWEST),
         verbose=False,
     )
-    _name_axes(program.model)
-    program.model.metadata_props.update(
-        {name: _plain(value) for name, value in asdict(facts).items()}
-    )
-    model = program.model_proto
+    _name_axes(written.model)
+    written.model.metadata_props.update(metadata)
+    model = written.model_proto
     if opset is not None and opset < EXPORTERS_LOWEST:
         model = at_opset(model, opset)
     return model.SerializeToString()
@@ -136,14 +155,21 @@ FORMATS = {
 }
 
 
-def _program(net: nn.Module, example: Tensor) -> Any:
+def program_of(net: nn.Module, example: Tensor, free: Sequence[int] = (0, 2, 3)) -> Any:
+    """The network as ``torch.export`` reads it.
+
+    Args:
+        net: the network.
+        example: an image ``(N, C, H, W)``.
+        free: the axes whose length the program leaves open.
+    """
     if not hasattr(torch.export, "Dim") or not hasattr(torch.export.Dim, "AUTO"):
         raise ExportError(
             f"to='onnx' and to='pt2' need PyTorch 2.6 or newer, this is {torch.__version__}; "
             "to='torchscript' works"
         )
     # The sizes of the deeper maps follow from these two, in ways that no named limit expresses.
-    any_size = dict.fromkeys((0, 2, 3), torch.export.Dim.AUTO)
+    any_size = dict.fromkeys(free, torch.export.Dim.AUTO)
     return torch.export.export(net, (example,), dynamic_shapes=(any_size,))
 
 

@@ -20,7 +20,9 @@ else:
         from .models.registry import BACKBONES
 
         __all__ += ["BACKBONES"]
+        from ..deploy.models.kinds import KINDS
         from .configs import bases
+        from .export.kind import whole_models
         from .models import checkpoint
         from .training import hooks
 
@@ -33,6 +35,7 @@ else:
             f"MMEngine cannot be used: {REFUSAL} (`resblock doctor` tells more)", stacklevel=2
         )
     else:
+        KINDS.append(whole_models)
         bases.install()
         checkpoint.install()
 

@@ -94,7 +94,7 @@ def test_a_config_with_a_checkpoint_begins_as_it_says(export):
     torch.save(net.state_dict(), "first.pth")
     more = "base_channels=8, init_cfg=dict(type='Pretrained', checkpoint='first.pth')"
     Path("mine.py").write_text(CONFIG.format(kind="FlexResNet", more=more))
-    assert export("mine.py", "--to", "torchscript")[0] == 0
+    assert export("mine.py", "--backbone-only", "--to", "torchscript")[0] == 0
     image = torch.randn(1, 3, 50, 64)
     ours = torch.jit.load("backbone.pt")(image)[0]
     torch.testing.assert_close(ours, net.eval()(image)[0], rtol=0, atol=1e-4)
@@ -105,10 +105,17 @@ def test_a_config_with_a_checkpoint_begins_as_it_says(export):
     [
         ([], "no network: give CONFIG, --depth or --weights"),
         (["a.py", "--depth", 18], "CONFIG and --depth: give one of them"),
-        (["a.py"], "a.py: there is no such file"),
-        (["resnet.py"], "resnet.py: its model has no FlexResNet, it has 'ResNet' as backbone"),
+        (["a.py", "--backbone-only"], "a.py: there is no such file"),
+        (
+            ["resnet.py", "--backbone-only"],
+            "resnet.py: its model has no FlexResNet, it has 'ResNet' as backbone",
+        ),
         (["flex.py", "--options", "dpeth=34"], "flex.py: model.backbone: .* did you mean 'depth'"),
-        (["begin.py"], "begin.py: model.backbone: init_cfg: 'Pretrained' has no key 'chekpoint'"),
+        (
+            ["begin.py", "--backbone-only"],
+            "begin.py: model.backbone: init_cfg: 'Pretrained' has no key 'chekpoint'",
+        ),
+        (["flex.py"], "flex.py: give the CHECKPOINT of the whole model, or --backbone-only"),
         (["--depth", 20], "depth=20: must be one of 18, 34, 50, 101, 152"),
         (["--depth", 18, "--options", "width"], "--options width: write it as key=value"),
         (["--weights", "no.pth"], "no.pth: there is no such file"),

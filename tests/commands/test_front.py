@@ -166,7 +166,7 @@ importlib.util.find_spec = lambda name, *rest: None if name in absent else real(
         ["test", "a.py", "a.pth"],
         ["predict", "a.py", "a.pth", "a.png", "--out", "out"],
         ["features", ROOT / "docs/predictions.png", "--config", "a.py", "--out", "out"],
-        ["export", "a.py", "--to", "pt2"],
+        ["export", "a.py", "b.pth", "--to", "pt2"],
         ["configs", "--page"],
         ["configs", "--copy", "faster-rcnn_flexr18-half_fpn_shapes"],
     ],

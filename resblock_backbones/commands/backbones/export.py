@@ -1,11 +1,15 @@
-"""Write a FlexResNet as ONNX, TorchScript or PT2, for any batch and size.
+"""Write a trained model, or a backbone alone, for programs without Python.
 
-The file is written only if its outputs equal the network's. It contains the backbone
-without neck, heads and preprocessing.
+A whole detector or segmentor, from the image to boxes, masks or label map; the file
+is written if it finds what the model does:
 
+resblock export CONFIG CHECKPOINT --to onnx --out model.onnx
+
+A backbone alone, with the feature maps as outputs:
+
+resblock export CONFIG --weights epoch_12.pth --backbone-only --to pt2 --out my.pt2
 resblock export --weights r50.pth --to onnx           # options inferred from the weights
 resblock export --depth 50 --weights r50.pth --options width=0.5 --to torchscript
-resblock export CONFIG --weights epoch_12.pth --to pt2 --out my.pt2
 """
 
 from __future__ import annotations
@@ -13,6 +17,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+
+from ...options.errors import InputError
+from ..arguments import add_config_options
+from .export_whole import export_whole
 
 MISTAKES = (ValueError, TypeError, OSError, ImportError)
 
@@ -22,6 +30,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from ...deploy.formats import FORMATS
 
     parser.add_argument("config", nargs="?", help="a config file, or a shipped one's name")
+    parser.add_argument("checkpoint", nargs="?", help="with the weights of the whole model")
+    parser.add_argument("--to", required=True, choices=list(FORMATS), help="the format")
+    parser.add_argument("--out", type=Path, help="the file [named after config and format]")
+    parser.add_argument("--opset", type=int, help="ONNX opset [the exporter's default]")
+    parser.add_argument("--force", action="store_true", help="replace the file if it exists")
+    whole = parser.add_argument_group("whole models")
+    whole.add_argument(
+        "--raw-masks", action="store_true", help="masks as the network gives them, small ones"
+    )
+    whole.add_argument(
+        "--input", choices=["float32", "uint8"], default="float32", help="type of images [float32]"
+    )
+    whole.add_argument("--static", metavar="HxW", help="one image of one size, as 640x640")
+    add_config_options(whole)
+    parser = parser.add_argument_group("backbones")  # type: ignore[assignment]
+    parser.add_argument("--backbone-only", action="store_true", help="no neck, no head")
     parser.add_argument("--depth", type=int, help="depth of the network, in place of a config")
     parser.add_argument("--weights", help="a file, or a name such as torchvision://resnet50")
     parser.add_argument(
@@ -32,15 +56,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="options of the network, e.g. width=0.5",
     )
-    parser.add_argument("--to", required=True, choices=list(FORMATS), help="the format")
-    parser.add_argument("--out", type=Path, help="the file [backbone.onnx, .pt or .pt2]")
     parser.add_argument("--keep-norms", action="store_true", help="do not fold the norms")
-    parser.add_argument("--opset", type=int, help="ONNX opset [the exporter's default]")
-    parser.add_argument("--force", action="store_true", help="replace the file if it exists")
 
 
 def run(given: argparse.Namespace) -> None:
     """Export."""
+    of_a_backbone = given.backbone_only or given.weights or given.depth or given.options
+    if given.config and not of_a_backbone:
+        if given.checkpoint is None:
+            raise InputError(
+                f"{given.config}: give the CHECKPOINT of the whole model, or --backbone-only"
+            )
+        export_whole(given)
+    else:
+        export_backbone(given)
+
+
+def export_backbone(given: argparse.Namespace) -> None:
+    """Export a backbone alone."""
     import logging
 
     from ...deploy import export
@@ -48,7 +81,9 @@ def run(given: argparse.Namespace) -> None:
     from ..network import choose_network
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    net, _, origin = choose_network(given.config, given.depth, given.weights, given.options)
+    net, _, origin = choose_network(
+        given.config, given.depth, given.weights or given.checkpoint, given.options
+    )
     print(origin, file=sys.stderr)
     done = export(
         net,

@@ -1,0 +1,167 @@
+"""Whether a file finds in images what the model does that it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+#: How far a box may be from the model's, as a part of the image's longer side.
+BOX_TOLERANCE = 1e-3
+SCORE_TOLERANCE = 1e-3
+#: Detections that may have no counterpart: suppression and the choice of the best turn on the last
+#: digit where two boxes, or two scores, are as good as each other.
+ODD_ONES = 0.02
+#: Pixels that may be of another class or another mask: those where two are equally likely.
+ODD_PIXELS = 1e-3
+
+Found = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """How the file's outputs for a batch compare with the model's.
+
+    Attributes:
+        shape: of the images, ``(N, C, H, W)``.
+        objects: how many the model finds; the pixels, of a segmentor.
+        odd: how many of them the file has not, or has and the model has not.
+        box: the largest difference of a coordinate among the others, in pixels.
+        score: the largest difference of a score.
+        pixels: the share of the pixels of masks that differ.
+    """
+
+    shape: tuple[int, ...]
+    objects: int
+    odd: int
+    box: float = 0.0
+    score: float = 0.0
+    pixels: float = 0.0
+
+
+def compare(shape: Sequence[int], ours: Sequence[Found], theirs: Sequence[Found]) -> Compared:
+    """Compare what is found in the images of a batch.
+
+    Args:
+        shape: of the batch.
+        ours: of the file, one for each image.
+        theirs: of the model.
+    """
+    if "label_map" in theirs[0]:
+        pairs = [(a["label_map"], b["label_map"]) for a, b in zip(ours, theirs, strict=True)]
+        odd = sum(int((a != b).sum()) for a, b in pairs)
+        return Compared(tuple(shape), sum(b.size for _, b in pairs), odd)
+    tolerance = BOX_TOLERANCE * max(shape[2:])
+    objects, odd, boxes, scores, pixels = 0, 0, [0.0], [0.0], [0.0]
+    for mine, other in zip(ours, theirs, strict=True):
+        matched = _matched(mine, other, tolerance)
+        objects += len(other["scores"])
+        odd += len(other["scores"]) + len(mine["scores"]) - 2 * len(matched)
+        for i, j in matched:
+            boxes.append(float(np.abs(mine["boxes"][i] - other["boxes"][j]).max()))
+            scores.append(float(abs(mine["scores"][i] - other["scores"][j])))
+            if "masks" in other:
+                differ = mine["masks"][i] != other["masks"][j]
+                pixels.append(float(differ.sum()) / max(1, int(other["masks"][j].sum())))
+    share = float(np.mean(pixels[1:])) if len(pixels) > 1 else 0.0
+    return Compared(tuple(shape), objects, odd, max(boxes), max(scores), share)
+
+
+def fault(rows: Sequence[Compared]) -> str | None:
+    """What is wrong with a file, or None.
+
+    Example:
+        >>> fault([Compared((1, 3, 64, 64), 50, 0)])
+        >>> fault([Compared((1, 3, 64, 64), 50, 9)])
+        'of 50 objects in 1x3x64x64, 9 are not in both'
+    """
+    segments = any(row.objects == row.shape[0] * row.shape[2] * row.shape[3] for row in rows)
+    allowed, what = (ODD_PIXELS, "pixels") if segments else (2 * ODD_ONES, "objects")
+    total = sum(row.objects for row in rows)
+    for row in rows:
+        where = "x".join(map(str, row.shape))
+        # One image may have few objects; all together are many.
+        if row.odd > max(4, allowed * row.objects):
+            return f"of {row.objects} {what} in {where}, {row.odd} are not in both"
+        if row.pixels > 0.02:
+            return f"masks in {where} differ in {100 * row.pixels:.1f} % of their pixels"
+    odd = sum(row.odd for row in rows)
+    if odd > max(2, allowed * total):
+        return f"of {total} {what}, {odd} are not in both"
+    return None
+
+
+def table(rows: Sequence[Compared]) -> str:
+    """The comparison, for a person."""
+    lines = [
+        "| images | objects or pixels | not in both | box, px | score |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        shape = "x".join(map(str, row.shape))
+        lines.append(f"| {shape} | {row.objects} | {row.odd} | {row.box:.1e} | {row.score:.1e} |")
+    return "\n".join(lines)
+
+
+def unpack(outputs: Sequence[Any], names: Sequence[str]) -> list[Found]:
+    """A file's outputs, without the padding, one entry for each image."""
+    named = {
+        name: value.numpy() if isinstance(value, Tensor) else np.asarray(value)
+        for name, value in zip(names, outputs, strict=True)
+    }
+    if "label_map" in named:
+        return [{"label_map": one} for one in named["label_map"]]
+    counts = named.pop("num_detections")
+    return [
+        {name: value[index][: int(count)] for name, value in named.items()}
+        for index, count in enumerate(counts)
+    ]
+
+
+def example_images(divisor: int = 32) -> list[Tensor]:
+    """Batches of images, ``(N, 3, H, W)``, uint8: the first to write with, the others to compare.
+
+    They hold rectangles and noise; one is black.
+    """
+    generator = torch.Generator().manual_seed(0)
+    side, batches = max(32, divisor), []
+    for number, height, width in (
+        (2, 3 * side + 11, 4 * side + 1),
+        (1, 4 * side, 5 * side),
+        (3, 5 * side + 1, 3 * side + 9),
+        (2, 2 * side - 1, 4 * side - 14),
+    ):
+        images = torch.randint(0, 90, (number, 3, height, width), generator=generator)
+        for image in images:
+            for _ in range(6):
+                top, left = (
+                    int(torch.randint(0, n - 8, (), generator=generator)) for n in (height, width)
+                )
+                extent = torch.randint(8, 2 * side, (2,), generator=generator).tolist()
+                colour = torch.randint(0, 256, (3, 1, 1), generator=generator)
+                image[:, top : top + extent[0], left : left + extent[1]] = colour
+        batches.append(images.to(torch.uint8))
+    return [*batches, torch.zeros(1, 3, 3 * side, 3 * side, dtype=torch.uint8)]
+
+
+def _matched(mine: Found, other: Found, tolerance: float) -> list[tuple[int, int]]:
+    free = set(range(len(mine["scores"])))
+    pairs = []
+    for j in range(len(other["scores"])):
+        best, distance = -1, tolerance
+        for i in free:
+            if mine["labels"][i] != other["labels"][j]:
+                continue
+            if abs(float(mine["scores"][i]) - float(other["scores"][j])) > SCORE_TOLERANCE:
+                continue
+            far = float(np.abs(mine["boxes"][i] - other["boxes"][j]).max())
+            if far <= distance:
+                best, distance = i, far
+        if best >= 0:
+            free.discard(best)
+            pairs.append((best, j))
+    return pairs

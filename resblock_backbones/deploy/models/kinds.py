@@ -1,0 +1,55 @@
+"""Which models can be written whole, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..errors import ExportError
+from .card import Card
+from .compare import Found
+
+
+@dataclass(frozen=True)
+class WholeModel:
+    """A model as one graph.
+
+    Attributes:
+        graph: of ``(N, 3, H, W)``, RGB, 0 to 255, to the card's outputs.
+        reference: the model itself, asked about images ``(N, 3, H, W)``, uint8; what it finds in
+            each, with masks of the image's size.
+        card: what the file tells.
+    """
+
+    graph: nn.Module
+    reference: Callable[[Tensor], list[Found]]
+    card: Card
+
+    def told(self, **more: Any) -> WholeModel:
+        """The same, with more on its card."""
+        return replace(self, card=replace(self.card, **more))
+
+
+#: Of each kind of model: a WholeModel of it, or None where it is of another kind.
+KINDS: list[Callable[..., WholeModel | None]] = []
+
+
+def whole(model: nn.Module, *, raw_masks: bool = False) -> WholeModel:
+    """A model as one graph, from the image to what is in it.
+
+    Raises:
+        ExportError: no kind of model that is known, or a part of it is not.
+    """
+    for kind in KINDS:
+        found = kind(model, raw_masks=raw_masks)
+        if found is not None:
+            return found
+    backbone = getattr(model, "backbone", None)
+    hint = f"; its backbone alone can be: export({type(backbone).__name__})" if backbone else ""
+    raise ExportError(
+        f"{type(model).__name__}: is no detector or segmentor of MMDetection, MMSegmentation or "
+        f"torchvision that can be written whole{hint}"
+    )

@@ -1,0 +1,1 @@
+"""Whole models of MMDetection and MMSegmentation as files that need neither."""

@@ -1,0 +1,169 @@
+"""Whole models of MMDetection and MMSegmentation as files find what the models predict."""
+
+import pytest
+import torch
+
+import resblock_backbones  # noqa: F401 - before MMDetection, which looks for operators
+
+pytest.importorskip("mmdet.models")
+pytest.importorskip("mmseg.models")
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+from mmengine.config import Config  # noqa: E402
+from mmengine.registry import MODELS, init_default_scope  # noqa: E402
+
+from resblock_backbones import ExportError, export_model  # noqa: E402
+from resblock_backbones.deploy.models.card import CARD  # noqa: E402
+from resblock_backbones.deploy.models.compare import compare, example_images, fault, unpack  # noqa: E402
+from resblock_backbones.deploy.models.kinds import whole  # noqa: E402
+from resblock_backbones.files.shipped_configs import find_config  # noqa: E402
+from resblock_backbones.openmmlab.models.channels import link_channels  # noqa: E402
+
+CONFIGS = {
+    "RetinaNet": "retinanet/retinanet_flexr18-half_fpn_shapes",
+    "FCOS": "fcos/fcos_flexr18-half_fpn_shapes",
+    "Faster R-CNN": "faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes",
+    "Mask R-CNN": "mask_rcnn/mask-rcnn_flexr18-half_fpn_shapes",
+    "Cascade R-CNN": "cascade_rcnn/cascade-rcnn_flexr18-half_fpn_shapes",
+}
+SEGMENTORS = {
+    "DeepLabV3": "deeplabv3/deeplabv3_flexr18-half-d16_shapes",
+    "DeepLabV3+": "deeplabv3plus/deeplabv3plus_flexr18-half-d16_shapes",
+    "PSPNet": "pspnet/pspnet_flexr18-half-d8_shapes",
+    "FCN": "fcn/fcn_flexr18-half-d8_shapes",
+}
+
+
+def built(name, **changes):
+    """The model of a config with random weights, as small as it still is one."""
+    config = {**CONFIGS, **SEGMENTORS}[name]
+    cfg = Config.fromfile(find_config(f"resblock::{config}.py"))
+    cfg.model.backbone.update(width=0.125, init_cfg=None)
+    cfg.merge_from_dict({"model": changes})
+    init_default_scope(cfg.default_scope)
+    link_channels(cfg.model)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).eval()
+    for key, value in model.state_dict().items():
+        if key.endswith("running_var"):
+            value.uniform_(0.5, 2)
+        # Scores and boxes that differ from each other, as those of a trained model do.
+        if value.dim() > 1 and any(part in key for part in ("cls", "reg", "mask_head.conv_logits")):
+            value.normal_(0, 0.05)
+    return model
+
+
+def session(file):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+
+def eager(model, batches, **options):
+    """The graph in PyTorch against the model's own predictions."""
+    ready = whole(model, **options)
+    rows = []
+    for batch in batches:
+        with torch.no_grad():
+            outputs = ready.graph(batch)
+        outputs = [outputs] if isinstance(outputs, torch.Tensor) else outputs
+        found = unpack(outputs, ready.card.outputs)
+        rows.append(compare(batch.shape, found, ready.reference(batch)))
+    return rows
+
+
+@pytest.mark.parametrize("name", [*CONFIGS, *SEGMENTORS])
+def test_the_graph_finds_what_the_model_predicts(name):
+    rows = eager(built(name), example_images())
+    assert fault(rows) is None
+    assert sum(row.objects for row in rows) > 100
+    assert max(row.box for row in rows) < 0.05
+
+
+HEADS = {
+    "ATSS": {
+        "type": "ATSSHead",
+        "loss_centerness": {"type": "CrossEntropyLoss", "use_sigmoid": True},
+    },
+    "GFL": {"type": "GFLHead", "reg_max": 8, "loss_dfl": {"type": "DistributionFocalLoss"}},
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_heads_of_other_single_stage_detectors_are_decoded(name):
+    anchors = {
+        "type": "AnchorGenerator",
+        "ratios": [1.0],
+        "octave_base_scale": 8,
+        "scales_per_octave": 1,
+        "strides": [8, 16, 32],
+    }
+    head = {
+        "num_classes": 5,
+        "in_channels": 64,
+        "feat_channels": 16,
+        "stacked_convs": 1,
+        "norm_cfg": {"type": "GN", "num_groups": 4},
+        "anchor_generator": anchors,
+        "_delete_": True,
+    }
+    model = built("RetinaNet", bbox_head=head | HEADS[name], test_cfg={"score_thr": 0.3})
+    rows = eager(model, example_images()[:3])
+    assert fault(rows) is None and sum(row.objects for row in rows) > 100
+
+
+@pytest.mark.parametrize(("to", "input_type"), [("onnx", "uint8"), ("pt2", "float32")])
+def test_a_file_of_one_size_finds_what_the_model_predicts(to, input_type, tmp_path):
+    file = tmp_path / f"model.{to}"
+    done = export_model(built("RetinaNet"), file, to, static=(64, 96), input_type=input_type)
+    assert done.size == file.stat().st_size and len(done.compared) == 5
+    assert max(row.odd for row in done.compared) <= 2
+    if to == "onnx":
+        opened = session(file)
+        (image,) = opened.get_inputs()
+        assert (image.name, image.type, image.shape) == ("images", "tensor(uint8)", [1, 3, 64, 96])
+        names = [one.name for one in opened.get_outputs()]
+        assert names == ["boxes", "scores", "labels", "num_detections"]
+        assert CARD in opened.get_modelmeta().custom_metadata_map
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*CONFIGS, *SEGMENTORS])
+def test_a_file_takes_any_number_and_size_of_images(name, tmp_path):
+    model = built(name)
+    done = export_model(model, tmp_path / "model.onnx")
+    assert {row.shape[0] for row in done.compared} == {1, 2, 3}
+    opened = session(tmp_path / "model.onnx")
+    nodes = onnx.load(tmp_path / "model.onnx").graph.node
+    assert {node.domain for node in nodes} == {""}
+    batch = example_images()[2][:, :, :77, :90]
+    ready = whole(model)
+    found = unpack(opened.run(None, {"images": batch.float().numpy()}), ready.card.outputs)
+    assert fault([compare(batch.shape, found, ready.reference(batch))]) is None
+
+
+def test_what_cannot_be_written_is_named(tmp_path):
+    soft = {"nms": {"type": "soft_nms", "iou_threshold": 0.5}}
+    cases = (
+        (built("RetinaNet", test_cfg=soft), "bbox_head: nms=.*soft_nms"),
+        (built("FCN", test_cfg={"mode": "slide"}), "test_cfg.mode='slide': windows"),
+        (torch.nn.Linear(1, 1), "Linear: is no detector or segmentor"),
+    )
+    for model, message in cases:
+        with pytest.raises(ExportError, match=message):
+            export_model(model, tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_head_with_steps_of_its_own_is_named(tmp_path):
+    model = built("RetinaNet")
+
+    class OwnHead(type(model.bbox_head)):
+        def _predict_by_feat_single(self, *args, **kwargs):
+            return super()._predict_by_feat_single(*args, **kwargs)
+
+    model.bbox_head.__class__ = OwnHead
+    with pytest.raises(ExportError, match="bbox_head OwnHead: has a _predict_by_feat_single"):
+        export_model(model, tmp_path / "model.onnx")
