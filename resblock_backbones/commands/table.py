@@ -23,6 +23,9 @@ GROUPS: dict[str, dict[str, Row]] = {
         "train": Row("running.train", "train the model of a config"),
         "test": Row("running.test", "evaluate a checkpoint on the config's test set"),
         "predict": Row("running.predict", "predict images and videos: detections or label maps"),
+        "test": Row("running.test", "measure a checkpoint on the config's test set"),
+        "check": Row("running.check", "check the data of a config, or a folder of annotations"),
+        "predict": Row("running.predict", "detections or label maps of images and videos"),
     },
     "backbones": {
         "summary": Row("backbones.summary", "what a backbone is made of and what it costs"),

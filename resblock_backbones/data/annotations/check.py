@@ -48,6 +48,7 @@ def check_coco(
     masks: bool = False,
     loader: Loader | None = None,
     progress: bool = True,
+    fix: bool = False,
 ) -> Checked:
     """Check every value of an annotation file that a loader or an evaluator reads.
 
@@ -59,6 +60,7 @@ def check_coco(
         masks: whether masks are read.
         loader: how images are read.
         progress: whether a progress bar is shown.
+        fix: whether what is certain is mended also where a run refuses it.
 
     Returns:
         What was found is in `document.findings`.
@@ -66,7 +68,7 @@ def check_coco(
     Raises:
         DatasetError: it is no COCO JSON at all.
     """
-    document = read_document(file)
+    document = read_document(file, repair_below=images if fix else None)
     loader = loader or Loader()
     files: dict[Any, Path] = {}
     facts: dict[Path, ImageFacts] = {}

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..findings import Findings, shown
 from .json_files import has_plain_encoding, read_json
+from .repair import repair
 from .values import id_fault
 
 Entry = dict[str, Any]
@@ -39,8 +40,13 @@ class CocoDocument:
         return [one["name"] for _, one in self.categories]
 
 
-def read_document(file: Path) -> CocoDocument:
+def read_document(file: Path, *, repair_below: Path | None = None) -> CocoDocument:
     """Read an annotation file and check its ids and references.
+
+    Args:
+        file: the annotation file.
+        repair_below: the folder of its images, where what is certain is to be mended that a run
+            refuses.
 
     What is wrong with entries is found, not raised: entries whose place in the whole is not clear
     are left out of the lists.
@@ -66,6 +72,8 @@ def read_document(file: Path) -> CocoDocument:
         findings.note(
             "encoding", "", "not UTF-8, or with a byte-order mark: read as its first bytes say"
         )
+    if repair_below is not None:
+        repair(content, repair_below, findings)
     images = _entries(content, "images", ("id", "file_name"), findings)
     categories = _entries(content, "categories", ("id", "name"), findings)
     annotations = _entries(content, "annotations", (), findings)

@@ -8,7 +8,7 @@ from typing import Any
 from ..findings import shown
 from .document import CocoDocument, Entry, place_of
 from .masks import Outline, mask_fault, outline
-from .values import box_fault, id_fault, number_fault
+from .values import box_fault, id_fault, is_box, number_fault
 
 #: An area may exceed that of its box by the pixels at the border, not by half.
 AREA_TO_BOX = 1.5
@@ -25,6 +25,7 @@ def check_objects(document: CocoDocument, *, masks: bool) -> None:
     """
     images = {one["id"]: one for _, one in document.images}
     _check_ids(document)
+    _check_copies(document)
     for number, entry in document.annotations:
         place = place_of("annotations", number, entry)
         fault = "has no 'bbox'" if "bbox" not in entry else box_fault(entry["bbox"])
@@ -68,6 +69,20 @@ def _check_ids(document: CocoDocument) -> None:
             entry["id"] = index
         message = "annotation ids that evaluation cannot use (0, negative, text): numbered from 1"
         document.findings.note("ids", "", message)
+
+
+def _check_copies(document: CocoDocument) -> None:
+    """One object that stands twice is counted twice, and missed once."""
+    seen: dict[Any, int] = {}
+    for number, entry in document.annotations:
+        if not is_box(entry.get("bbox")):
+            continue
+        key = (entry["image_id"], entry["category_id"], *entry["bbox"])
+        if key in seen:
+            place = place_of("annotations", number, entry)
+            message = f"has image, category and box of annotations[{seen[key]}]: one object twice?"
+            document.findings.warning("copies", place, message)
+        seen.setdefault(key, number)
 
 
 def _check_crowd(document: CocoDocument, entry: Entry, place: str) -> None:

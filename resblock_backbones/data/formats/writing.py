@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 from collections import Counter
@@ -16,6 +15,7 @@ from PIL import Image
 
 from ...files.whole import whole_file, write_whole
 from ..annotations.masks import outline
+from ..annotations.writing import write_json
 from ..errors import DatasetError
 from .dataset import AnnotatedImage, AnnotatedImages
 from .mask_folder import MaskFolder
@@ -82,7 +82,7 @@ def write_objects(data: AnnotatedImages, out: Path, *, seed: int = 0) -> Written
     for split, images in splits.items():
         files[split] = out / f"{split}.json"
         content = coco_content(images, data.classes, root)
-        write_whole(files[split], json.dumps(content).encode())
+        write_json(files[split], content)
     objects = [one for image in splits["train"] for one in image.objects if not one.crowd]
     counts = Counter(one.name for one in objects)
     notes += [f"left out: {count} {reason}" for reason, count in data.dropped.most_common()]

@@ -46,6 +46,8 @@ class CheckedData:
         tables: what will be used, a table a data set.
         copies: annotation file -> the mended copy that the run reads.
         images: key of a data set -> its images.
+        classes: loader -> the names of its classes, by label.
+        folder: of the run, for the copies; None writes none.
     """
 
     notes: list[str] = field(default_factory=list)
@@ -53,13 +55,14 @@ class CheckedData:
     tables: list[str] = field(default_factory=list)
     copies: dict[Path, Path] = field(default_factory=dict)
     images: dict[str, set[Path]] = field(default_factory=dict)
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    folder: Path | None = None
 
 
 def check_coco_data(
     dataset: Mapping[str, Any],
     classes: tuple[str, ...],
     purpose: Purpose,
-    folder: Path,
     result: CheckedData,
 ) -> None:
     """Check the annotation file of one data set, with its images.
@@ -68,7 +71,6 @@ def check_coco_data(
         dataset: the config of it; its file and folder are there.
         classes: in the order of the labels.
         purpose: what it is for.
-        folder: of the run, for a mended copy.
         result: receives what was found.
 
     Raises:
@@ -99,19 +101,22 @@ def check_coco_data(
     result.warnings += [one.line for one in document.findings.of("warning")]
     result.images[purpose.key] = {one.resolve() for one in checked.files.values()}
     if checked.mended:
-        _use_copy(checked, folder, purpose, result)
+        _use_copy(checked, purpose, result)
 
 
-def _use_copy(checked: Checked, folder: Path, purpose: Purpose, result: CheckedData) -> None:
+def _use_copy(checked: Checked, purpose: Purpose, result: CheckedData) -> None:
     document = checked.document
-    copy = write_copy(document, folder / "annotations")
+    notes = [one.line for one in document.findings.of("note")]
+    if result.folder is None:
+        result.notes += [line for line in notes if line not in result.notes]
+        return
+    copy = write_copy(document, result.folder / "annotations")
     known = result.copies.setdefault(document.file.resolve(), copy)
     if known != copy:
         raise ConfigError(
             f"{purpose.key}: {document.file} is read by several data sets with other classes, or "
             "another order of them; give each a file of its own"
         )
-    notes = [one.line for one in document.findings.of("note")]
     lines = [*notes, f"{document.file}: {copy} is read in its place"]
     result.notes += [line for line in lines if line not in result.notes]
 

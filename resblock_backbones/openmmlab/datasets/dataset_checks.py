@@ -26,12 +26,13 @@ from .segmentation_checks import check_batches, check_segmentation
 INNER = ("dataset", "datasets")
 
 
-def check_datasets(cfg: Config, loaders: Sequence[str]) -> CheckedData:
+def check_datasets(cfg: Config, loaders: Sequence[str], *, write: bool = True) -> CheckedData:
     """Check the data sets of a config.
 
     Args:
         cfg: the whole config; its scope is imported already.
         loaders: which of its data loaders the run will use.
+        write: whether copies of mended annotation files are written, for a run.
 
     Returns:
         Tables of what will be used, warnings, and the copies of annotation files that were
@@ -42,8 +43,7 @@ def check_datasets(cfg: Config, loaders: Sequence[str]) -> CheckedData:
             not match.
         ConfigError: a part of the config does not fit the data.
     """
-    result = CheckedData()
-    classes_by_loader: dict[str, tuple[str, ...]] = {}
+    result = CheckedData(folder=Path(cfg.get("work_dir") or ".") if write else None)
     for loader in loaders:
         part = cfg.get(loader) or {}
         evaluator = cfg.get(loader.replace("_dataloader", "_evaluator"))
@@ -55,12 +55,12 @@ def check_datasets(cfg: Config, loaders: Sequence[str]) -> CheckedData:
                 purpose = Purpose(key, training, compared and not training, metrics)
                 classes, more = _check_dataset(cfg, dataset, purpose, result)
                 sizes |= more
-                classes_by_loader.setdefault(loader, classes)
+                result.classes.setdefault(loader, classes)
         check_batches(part, cfg.get("model") or {}, sizes, loader)
         if not training:
             _check_evaluator_files(evaluator, loader.replace("_dataloader", "_evaluator"))
             check_evaluator(evaluator, part.get("dataset"), loader, read_json)
-    check_shared_images(result, classes_by_loader)
+    check_shared_images(result)
     check_masks_are_loaded(cfg)
     return result
 
@@ -91,7 +91,7 @@ def _check_dataset(
     classes = classes_of(given, default, f"{key}.metainfo.classes")
     sizes: set[tuple[int, int]] = set()
     if annotations is not None and _reads_as(built, "CocoDataset"):
-        check_coco_data(dataset, classes, purpose, Path(cfg.get("work_dir") or "."), result)
+        check_coco_data(dataset, classes, purpose, result)
     elif built is not None and _reads_as(built, "BaseSegDataset"):
         sizes = check_segmentation(built, dataset, classes, purpose, result)
     if classes:

@@ -47,14 +47,14 @@ def check_evaluator(
                 )
 
 
-def check_shared_images(result: CheckedData, classes: Mapping[str, tuple[str, ...]]) -> None:
+def check_shared_images(result: CheckedData) -> None:
     """Warn of images that are both learnt from and measured on.
 
     Raises:
         DatasetError: the splits have other classes, or another order of them.
     """
-    training = classes.get("train_dataloader")
-    for loader, names in classes.items():
+    training = result.classes.get("train_dataloader")
+    for loader, names in result.classes.items():
         if training and names and names != training:
             raise DatasetError(
                 f"{loader}.dataset.metainfo.classes is {names}, that of train_dataloader "

@@ -134,8 +134,10 @@ def test(
         raise ConfigError(f"{config}: no test_dataloader, nothing to test")
     if show or show_dir:
         _draw_images(cfg, show, show_dir, wait_time)
-    runner = _runner(cfg, _prepare(cfg, ["test_dataloader"], []))
+    checked = _prepare(cfg, ["test_dataloader"], [])
+    runner = _runner(cfg, checked)
     runner.needs_all_weights = True
+    runner.classes_of_test = checked.classes.get("test_dataloader", ())
     if out is not None:
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
     return runner.test()

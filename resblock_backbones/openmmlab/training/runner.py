@@ -33,10 +33,12 @@ class FlexRunner(Runner):
     Attributes:
         needs_all_weights: whether a checkpoint must have every weight of the model, as for testing,
             or only some, as for fine-tuning.
+        classes_of_test: by label, as the test set has them; empty where that is not known.
         annotation_copies: annotation file -> the mended copy that is read in its place.
     """
 
     needs_all_weights = False
+    classes_of_test: tuple[str, ...] = ()
     annotation_copies: Mapping[Path, Path] = {}
 
     def build_logger(self, *args: Any, **kwargs: Any) -> logging.Logger:
@@ -76,13 +78,27 @@ class FlexRunner(Runner):
         """Load weights as MMEngine does, and check that they fit.
 
         Raises:
-            CheckpointError: nothing in it fits the model, or some of the model's weights are
-                missing although all are needed.
+            CheckpointError: nothing in it fits the model, some of the model's weights are
+                missing although all are needed, or its classes have another order than those of
+                the test set.
         """
         revise_keys = [(r"^module\.", "")] if revise_keys is None else revise_keys
         checkpoint = super().load_checkpoint(filename, map_location, strict, revise_keys)
         self._check_weights(filename, checkpoint.get("state_dict", checkpoint), revise_keys)
+        self._check_classes(filename, checkpoint.get("meta") or {})
         return checkpoint
+
+    def _check_classes(self, filename: str, meta: Mapping[str, Any]) -> None:
+        told = {str(key).lower(): value for key, value in (meta.get("dataset_meta") or {}).items()}
+        classes = told.get("classes")
+        trained = tuple(classes) if isinstance(classes, list | tuple) else ()
+        same = sorted(map(str, trained)) == sorted(self.classes_of_test)
+        if trained and same and trained != self.classes_of_test:
+            raise CheckpointError(
+                f"{filename}: was trained with the classes in the order {trained}, and the config "
+                f"has {self.classes_of_test}: a label would mean another class; write "
+                "metainfo.classes as in training"
+            )
 
     def _check_weights(self, filename: str, state_dict: dict[str, Any], revise_keys: list) -> None:
         model = self.model.module if is_model_wrapper(self.model) else self.model

@@ -1,0 +1,112 @@
+"""`resblock check`: of a folder or of a config, every kind of finding, and the repaired copy."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
+
+import written_formats as formats  # noqa: E402
+from small_sets import coco, write_coco  # noqa: E402
+
+from resblock_backbones.commands.front import main  # noqa: E402
+from resblock_backbones.data.annotations.check import check_coco  # noqa: E402
+
+
+def check(capfd, *arguments):
+    """Exit status, what was printed, and the one line of an error."""
+    capfd.readouterr()
+    status = main(["check", *map(str, arguments)])
+    out, err = capfd.readouterr()
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert len(errors) == (status == 2) and "Traceback" not in err
+    return status, out, errors[0] if errors else ""
+
+
+def test_a_correct_folder_is_told_as_a_table(tmp_path, capfd):
+    write_coco(tmp_path)
+    status, out, _ = check(capfd, tmp_path)
+    assert status == 0 and "8 of 8 images, 16 of 16 objects" in out
+    assert not any(word in out for word in ("error", "warning", "note"))
+    assert check(capfd, tmp_path / "a.json")[1] == out
+
+
+@pytest.mark.parametrize(
+    "write", [formats.as_yolo, formats.as_voc, formats.as_cvat, formats.as_labelme]
+)
+def test_other_formats_are_told_as_tables(tmp_path, capfd, write):
+    write(tmp_path)
+    status, out, _ = check(capfd, tmp_path)
+    assert status == 0 and "8 of 8 images, 16 of 16 objects" in out
+
+
+def test_what_is_certain_is_mended_in_a_copy(tmp_path, capfd):
+    content = coco()
+    for number, one in enumerate(content["annotations"]):
+        one["id"] = 7 if number < 2 else number
+    content["annotations"][2]["segmentation"].append([1, 2])
+    del content["annotations"][4]["bbox"], content["annotations"][5]["iscrowd"]
+    content["categories"].insert(0, {"id": 0, "name": "cat", "supercategory": "none"})
+    content["images"][3]["file_name"] = ".\\3.png"
+    file = write_coco(tmp_path / "data", content)
+    file.write_text(file.read_text(), encoding="utf-8-sig")
+    before = file.read_bytes()
+    status, out, error = check(capfd, tmp_path / "data")
+    assert status == 2 and "other kinds of mistakes: 4" in error
+    for told in ("the id 7 of annotations[0]", "2 points", "'bbox'", "backslashes", "name 'cat'"):
+        assert told in out or told.replace("2 points", "1 points") in out
+    status, out, _ = check(capfd, tmp_path / "data", "--fix", tmp_path / "mended")
+    assert status == 0 and "numbered from 1" in out and "dropped" in out
+    assert file.read_bytes() == before
+    mended = check_coco(tmp_path / "mended/a.json", tmp_path / "data", masks=True).document
+    assert not list(mended.findings)
+    expected = coco()
+    assert mended.content["annotations"] == expected["annotations"]
+    assert mended.content["categories"] == expected["categories"]
+
+
+def test_masks_of_0_and_255_are_mended(tmp_path, capfd):
+    formats.as_masks(tmp_path / "data", on=255)
+    assert "255 is ignored" in check(capfd, tmp_path / "data")[2]
+    assert check(capfd, tmp_path / "data", "--fix", tmp_path / "mended")[0] == 0
+    assert len(list((tmp_path / "mended/labels").glob("*.png"))) == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["gone"], "gone"),
+        (["empty"], "no annotations that are known here"),
+        (["empty", "--cfg-options", "a=1"], "--cfg-options: goes with a config"),
+        (["a.py", "--fix", "out"], "--fix: takes a folder or an annotation file"),
+        (["data", "--fix", "data"], "--fix data: is there already"),
+    ],
+)
+def test_bad_arguments_are_told_in_one_line(tmp_path, monkeypatch, capfd, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    write_coco(Path("data"))
+    status, _, error = check(capfd, *arguments)
+    assert status == 2 and message in error
+
+
+def test_the_data_of_a_config_is_checked_without_writing(tmp_path, monkeypatch, capfd):
+    pytest.importorskip("mmdet")
+    monkeypatch.chdir(tmp_path)
+    content = coco()
+    for one in content["annotations"]:
+        del one["iscrowd"]
+    write_coco(Path("data"), content)
+    Path("pets.py").write_text(
+        "default_scope = 'mmdet'\nmodel = dict(bbox_head=dict(num_classes=2))\n"
+        "train_dataloader = dict(dataset=dict(type='CocoDataset', ann_file='data/a.json',\n"
+        "    data_prefix=dict(img='data'), metainfo=dict(classes=('cat', 'dog')), pipeline=[]))\n"
+    )
+    status, out, _ = check(capfd, "pets.py")
+    assert status == 0 and "has no 'iscrowd': 0 is taken" in out and "16 of 16 objects" in out
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["data", "pets.py"]
+    content["annotations"][3]["bbox"] = None
+    Path("data/a.json").write_text(json.dumps(content))
+    assert "annotations[3] (id 4)" in check(capfd, "pets.py")[2]
