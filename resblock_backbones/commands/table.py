@@ -23,9 +23,7 @@ GROUPS: dict[str, dict[str, Row]] = {
         "train": Row("running.train", "train the model of a config"),
         "test": Row("running.test", "evaluate a checkpoint on the config's test set"),
         "predict": Row("running.predict", "predict images and videos: detections or label maps"),
-        "test": Row("running.test", "measure a checkpoint on the config's test set"),
         "check": Row("running.check", "check the data of a config, or a folder of annotations"),
-        "predict": Row("running.predict", "detections or label maps of images and videos"),
     },
     "backbones": {
         "summary": Row("backbones.summary", "what a backbone is made of and what it costs"),
@@ -36,6 +34,7 @@ GROUPS: dict[str, dict[str, Row]] = {
     },
     "data, configs, installation": {
         "shapes": Row("starting.shapes", "make the `shapes` data set"),
+        "new": Row("running.new", "write a config for a folder of images and annotations"),
         "configs": Row("starting.configs", "list the configs of the package, or copy one"),
         "doctor": Row("starting.doctor", "check the installed versions"),
     },

@@ -16,7 +16,7 @@ from ..arguments import add_config_options, read_config_options, require_mm_pack
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What it takes."""
+    """Add its arguments."""
     parser.add_argument("data", metavar="CONFIG|DATA", help="a config, a folder, or a COCO file")
     parser.add_argument(
         "--fix",

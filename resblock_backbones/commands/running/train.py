@@ -1,6 +1,7 @@
-"""Train the model of a config.
+"""Train the model of a config, or a model on a folder of images and annotations.
 
 resblock train CONFIG
+resblock train --data data/pets --epochs 20         # YOLO, COCO, VOC, LabelMe, CVAT, masks, ...
 resblock train CONFIG --resume                      # after an interruption
 resblock train CONFIG --cfg-options model.backbone.depth=34
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 
 from ...files.shipped_configs import find_config
+from ...options.errors import InputError
 from ..arguments import (
     add_config_options,
     add_launcher,
@@ -18,12 +20,17 @@ from ..arguments import (
     take_local_rank,
 )
 
+#: What goes with `--data`.
+DATA_OPTIONS = ("model", "depth", "width", "epochs", "imgsz", "batch", "format", "seed")
 INTERRUPTED = "interrupted; --resume continues from the last checkpoint"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add its arguments."""
-    parser.add_argument("config", help="a config file, or the name of a shipped one")
+    parser.add_argument(
+        "config", nargs="?", help="a config file, or the name of a shipped one"
+    )
+    add_data_arguments(parser)
     parser.add_argument("--work-dir", help="for logs and checkpoints [work_dirs/<config name>]")
     parser.add_argument(
         "--resume",
@@ -52,7 +59,42 @@ def run(given: argparse.Namespace) -> None:
 
     options = vars(given)
     take_local_rank(options)
-    options["config"] = find_config(given.config)
     options["cfg_options"] = read_config_options(given.cfg_options)
+    wishes = {name: options.pop(name) for name in DATA_OPTIONS}
+    path = options.pop("data")
+    if (path is None) == (given.config is None):
+        raise InputError("what to train? give a config, or --data and a folder")
+    if path is None:
+        unused = [name for name, value in wishes.items() if value is not None]
+        if unused:
+            raise InputError(f"--{unused[0]}: goes with --data")
+        options["config"] = find_config(given.config)
+        with deaths_explained():
+            train(**options)
+        return
+    from ...openmmlab.training.from_data import train_on_data
+
+    if options.pop("auto_scale_lr"):
+        raise InputError("--auto-scale-lr: with --data the learning rate follows the batch")
+    del options["config"]
     with deaths_explained():
-        train(**options)
+        train_on_data(path, **options, **{name: v for name, v in wishes.items() if v is not None})
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--data` and what goes with it."""
+    group = parser.add_argument_group("a folder of images and annotations in place of a config")
+    group.add_argument("--data", metavar="PATH", help="the folder, in any known format")
+    models = ["faster-rcnn", "mask-rcnn", "retinanet", "fcos", "deeplabv3plus"]
+    group.add_argument("--model", choices=models, help="[by what is annotated]")
+    group.add_argument("--depth", type=int, help="of the backbone [18]")
+    group.add_argument("--width", type=float, help="of the backbone [0.5]")
+    group.add_argument("--epochs", type=int, help="[by the number of images]")
+    group.add_argument("--imgsz", type=int, help="longer side of the images [theirs, 128 to 640]")
+    group.add_argument("--batch", type=_batch, help="images at once, or auto [auto]")
+    group.add_argument("--format", help="of the annotations, where the folder has several")
+    group.add_argument("--seed", type=int, help="of the split, where there is none [0]")
+
+
+def _batch(text: str) -> int | str:
+    return text if text == "auto" else int(text)

@@ -33,7 +33,7 @@ def check_num_classes(model: Mapping[str, Any], classes: Sequence[str], key: str
     resblock_backbones.options.errors.ConfigError: model.bbox_head.num_classes=80 does not fit \
 train_dataloader.dataset, which has 2 classes (square, disk): write num_classes=2
     """
-    for path, number in _counts(model, "model"):
+    for path, number in counts_of(model, "model"):
         if number != len(classes):
             names = ", ".join(classes[:5]) + (", ..." if len(classes) > 5 else "")
             raise ConfigError(
@@ -86,7 +86,12 @@ def _losses(part: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield from _losses(inner, f"{path}[{place}]")
 
 
-def _counts(part: Any, path: str) -> Iterator[tuple[str, int]]:
+def counts_of(part: Any, path: str) -> Iterator[tuple[str, int]]:
+    """Where a model's heads have `num_classes`, and how many.
+
+    >>> list(counts_of({"bbox_head": {"num_classes": 80}}, "model"))
+    [('model.bbox_head', 80)]
+    """
     if isinstance(part, Mapping):
         number = part.get("num_classes")
         in_head = ".roi_head." in path or path.split("[")[0].endswith("_head")
@@ -94,7 +99,7 @@ def _counts(part: Any, path: str) -> Iterator[tuple[str, int]]:
             yield path, number
         for name, inner in part.items():
             if name not in OTHER_COUNTS:
-                yield from _counts(inner, f"{path}.{name}")
+                yield from counts_of(inner, f"{path}.{name}")
     elif isinstance(part, list | tuple):
         for place, inner in enumerate(part):
-            yield from _counts(inner, f"{path}[{place}]")
+            yield from counts_of(inner, f"{path}[{place}]")
