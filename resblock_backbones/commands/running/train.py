@@ -27,9 +27,7 @@ INTERRUPTED = "interrupted; --resume continues from the last checkpoint"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add its arguments."""
-    parser.add_argument(
-        "config", nargs="?", help="a config file, or the name of a shipped one"
-    )
+    parser.add_argument("config", nargs="?", help="a config file, or the name of a shipped one")
     add_data_arguments(parser)
     parser.add_argument("--work-dir", help="for logs and checkpoints [work_dirs/<config name>]")
     parser.add_argument(
