@@ -20,6 +20,7 @@ def choose_network(
     *,
     cfg_options: Sequence[str] = (),
     any_backbone: bool = False,
+    prefix: str | None = None,
 ) -> ChosenNetwork:
     """The backbone that a config, a depth, or weights alone describe.
 
@@ -32,6 +33,7 @@ def choose_network(
         options: of the backbone, each as ``'width=0.5'``.
         cfg_options: of the config, each as ``'model.backbone.width=0.5'``.
         any_backbone: whether the config's backbone may be of another class than ``FlexResNet``.
+        prefix: of the backbone's names in the weights; None detects it.
 
     Raises:
         InputError: no network, or more than one, is described; or as in ``network_of_config``.
@@ -43,12 +45,14 @@ def choose_network(
         ((128,), 'no weights were given: they are random')
     """
     given = parse_pairs("--options", options)
+    if prefix is not None and weights is None:
+        raise InputError("--prefix: there are no weights; give a checkpoint")
     if config is None:
         if cfg_options:
             raise InputError("--cfg-options: there is no config to change; give CONFIG")
         if depth is None and weights is None and "stage_blocks" not in given:
             raise InputError("no network: give CONFIG, --depth or --weights")
-        return flexible_network(depth, weights, given)
+        return flexible_network(depth, weights, given, prefix=prefix)
     if depth is not None:
         raise InputError("CONFIG and --depth: give one of them; --options depth=... changes it")
     missing = [name for name in ("mmengine", "mmcv") if importlib.util.find_spec(name) is None]
@@ -67,4 +71,5 @@ def choose_network(
         options=given,
         cfg_options=typed.parse_options(cfg_options),
         any_backbone=any_backbone,
+        prefix=prefix,
     )

@@ -97,6 +97,7 @@ def extract_features(
             "--force replaces them, --keep extracts the others"
         )
     wanted = [one for one in images if existing != "keep" or one not in there]
+    _check_channels(net)
     net.to(device).eval()
     extractor = _Extractor(net, pixels, size, torch.device(device), dtype)
     broken: dict[Path, str] = {}
@@ -127,6 +128,16 @@ def extract_features(
     return Extraction(written, len(images) - written, extractor.strides, extractor.channels)
 
 
+def _check_channels(net: nn.Module) -> None:
+    """Refuse a network for other images than photos, as of a satellite's thirteen bands."""
+    first = next((one for one in net.modules() if isinstance(one, nn.Conv2d)), None)
+    if first is not None and first.in_channels > 3:
+        raise ValueError(
+            f"the network takes {first.in_channels} channels, these images have 3; compute its "
+            "features in Python, from arrays with all channels"
+        )
+
+
 class _Extractor:
     """The network with its preprocessing, and the names and strides of its outputs."""
 
@@ -140,6 +151,8 @@ class _Extractor:
     ) -> None:
         self.net, self.pixels, self.size = net, pixels, size
         self.device, self.dtype = device, dtype
+        # Checkpoints may be in double precision.
+        self.number = next((one.dtype for one in net.parameters()), torch.float32)
         self.strides: dict[str, int] = {}
         self.channels: dict[str, int] = {}
 
@@ -151,7 +164,7 @@ class _Extractor:
         if not images:
             return []
         seen = [one if self.size is None else F.resize(one, self.size) for _, one in images]
-        x = torch.stack([self.pixels(one) for one in seen]).to(self.device)
+        x = torch.stack([self.pixels(one) for one in seen]).to(self.device, self.number)
         named = self._named(self.net(x), x)
         done = []
         for index, (image, _) in enumerate(images):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..options.checks import check_choice
+from .errors import CheckpointError
 
 Adaptation = Literal["in_channels", "kernel_size", "width"]
 FIRST_CONVS = ("conv1.weight", "stem.0.weight")
@@ -86,6 +87,11 @@ def _other_in_channels(tensor: Tensor, wanted: int) -> tuple[Tensor, str] | None
         return None
     if wanted == 1:
         return tensor.sum(1, keepdim=True), f"{channels} input channels summed into 1"
+    if wanted < channels and channels > 3:
+        raise CheckpointError(
+            f"adapt='in_channels': the weights are of {channels} channels, and nothing says which "
+            f"{wanted} of them the images have; take them out of the first convolution yourself"
+        )
     repeats = -(-wanted // channels)
     repeated = tensor.repeat(1, repeats, 1, 1)[:, :wanted] * (channels / wanted)
     return repeated, f"{channels} input channels repeated over {wanted}, scaled to the same sum"

@@ -36,6 +36,8 @@ def flexible_network(
     depth: int | None = None,
     weights: str | None = None,
     options: Mapping[str, Any] | None = None,
+    *,
+    prefix: str | None = None,
 ) -> ChosenNetwork:
     """A ``FlexResNet`` from a depth, weights and options.
 
@@ -45,6 +47,7 @@ def flexible_network(
         options: of ``FlexResNet``. With a depth the network is built first and the weights must
             fit it; without one the network is inferred from the weights, and these options take
             precedence.
+        prefix: of the backbone's names in the weights; None detects it.
 
     Raises:
         ValueError, TypeError: neither depth nor weights, or an invalid option.
@@ -60,10 +63,12 @@ def flexible_network(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             return ChosenNetwork(FlexResNet(depth, **options).eval(), IMAGENET, RANDOM)
-    opened, found = open_backbone(weights)
+    opened, found = open_backbone(weights, prefix)
     pixels = pixels_of(opened.name, found)
     if depth is None:
         net = build_network(FlexResNet, opened, found, options=options)
         return ChosenNetwork(net.eval(), pixels, f"weights from {weights}")
-    net = FlexResNet(depth, **{"style": found.style, **opened.options, **options})
-    return ChosenNetwork(net.eval(), pixels, f"{weights}: {load_weights(net, weights)}")
+    known = {"style": found.style, **found.claims.options, **opened.options}
+    net = FlexResNet(depth, **{**known, **options})
+    report = load_weights(net, weights, prefix=prefix)
+    return ChosenNetwork(net.eval(), pixels, f"{weights}: {report}")

@@ -143,3 +143,11 @@ def test_bgr_weights_for_rgb_images(image):
     turned = FlexResNet.from_checkpoint(full.state_dict(), reverse_channels=True).eval()
     for ours, theirs in zip(features(turned, image.flip(1)), features(full, image), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-12)
+
+
+def test_bands_of_a_satellite_are_not_taken_for_colours():
+    full, net = network(18, width=0.25, in_channels=13), network(18, width=0.25)
+    with pytest.raises(CheckpointError, match="of 13 channels, and nothing says which 3"):
+        load_weights(net, full.state_dict(), adapt=["in_channels"])
+    grey = network(18, width=0.25, in_channels=1)
+    load_weights(grey, full.state_dict(), adapt=["in_channels"])

@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone-only", action="store_true", help="no neck, no head")
     parser.add_argument("--depth", type=int, help="depth of the network, in place of a config")
     parser.add_argument("--weights", help="a file, or a name such as torchvision://resnet50")
+    parser.add_argument("--prefix", help="of the backbone's names in the weights [detected]")
     parser.add_argument(
         "--options",
         nargs="+",
@@ -82,7 +83,11 @@ def export_backbone(given: argparse.Namespace) -> None:
 
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     net, _, origin = choose_network(
-        given.config, given.depth, given.weights or given.checkpoint, given.options
+        given.config,
+        given.depth,
+        given.weights or given.checkpoint,
+        given.options,
+        prefix=given.prefix,
     )
     print(origin, file=sys.stderr)
     done = export(

@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     network = parser.add_argument_group("... or a FlexResNet")
     network.add_argument("--depth", type=int, help="18, 34, 50, 101 or 152 [that of the weights]")
     network.add_argument("--weights", help="a file, a URL, torchvision://..., timm://... [random]")
+    network.add_argument("--prefix", help="of the backbone's names in the weights [detected]")
     network.add_argument(
         "--options",
         nargs="+",
@@ -114,4 +115,5 @@ def _network(given: argparse.Namespace) -> ChosenNetwork:
         given.options,
         cfg_options=given.cfg_options or [],
         any_backbone=True,
+        prefix=given.prefix,
     )

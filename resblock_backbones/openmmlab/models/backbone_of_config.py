@@ -27,6 +27,7 @@ def network_of_config(
     options: Mapping[str, Any] | None = None,
     cfg_options: Mapping[str, Any] | None = None,
     any_backbone: bool = False,
+    prefix: str | None = None,
 ) -> ChosenNetwork:
     """The backbone of a config.
 
@@ -38,6 +39,8 @@ def network_of_config(
         cfg_options: dotted key -> value, merged into the config.
         any_backbone: take ``model.backbone``, of whatever type; else the only ``FlexResNet`` of
             the model, anywhere in it.
+        prefix: of the backbone's names in the weights; None detects a ``FlexResNet``'s, and takes
+            the place in the model for another backbone's.
 
     Raises:
         ConfigError: the config cannot be read, has no such backbone or several different ones, or
@@ -64,9 +67,10 @@ def network_of_config(
         begins = chosen.get("init_cfg") or chosen.get("pretrained")
         origin = f"weights as the config's init_cfg says: {begins}" if begins else RANDOM
     elif isinstance(net, FlexResNet):
-        origin = f"{weights}: {load_weights(net, weights)}"
+        origin = f"{weights}: {load_weights(net, weights, prefix=prefix)}"
     else:
-        load_model_weights(net, weights, prefix=f"{path}.")
+        names = f"{path}." if prefix is None else f"{prefix.rstrip('.')}."
+        load_model_weights(net, weights, prefix=names)
         origin = f"weights from {weights}"
     net.eval()  # MMDetection's own backbones give nothing back here
     return ChosenNetwork(net, pixels_of_config(cfg), origin)
