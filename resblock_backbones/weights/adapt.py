@@ -87,7 +87,7 @@ def _other_in_channels(tensor: Tensor, wanted: int) -> tuple[Tensor, str] | None
         return None
     if wanted == 1:
         return tensor.sum(1, keepdim=True), f"{channels} input channels summed into 1"
-    if wanted < channels and channels > 3:
+    if channels > 3 and wanted < channels:
         raise CheckpointError(
             f"adapt='in_channels': the weights are of {channels} channels, and nothing says which "
             f"{wanted} of them the images have; take them out of the first convolution yourself"

@@ -229,3 +229,38 @@ def test_the_tool_runs_as_a_script(photos):
     assert done.returncode == 0, done.stderr
     assert "images: 5 of 5" in done.stderr and "they are random" in done.stderr
     assert "5 written" in done.stdout
+
+
+def test_two_networks_in_a_file_are_told_apart_by_prefix(photos, capsys):
+    raw, average = resnet18().state_dict(), torch.load("r18.pth")
+    torch.save(
+        {"model": raw, "model_ema": {f"module.{k}": average[k] for k in average}}, "both.pth"
+    )
+    assert run(photos, "--weights", "both.pth", "--out", "out") == 2
+    assert "'model.', 'model_ema.module.'; say which by prefix=" in capsys.readouterr().err
+    for more in ((), ("--depth", "18")):
+        out = f"out{len(more)}"
+        given = ("--weights", "both.pth", "--prefix", "model_ema", *more)
+        assert run(photos, *given, "--out", out) == 0
+        found = read_features(Path(out, "a.npz")).maps["layer4"]
+        assert np.abs(found - torchvisions_maps(photos / "a.png")[3].numpy()).max() < 1e-4
+
+
+def test_weights_in_double_precision_give_the_same_features(photos):
+    state = {
+        key: tensor.double() if tensor.is_floating_point() else tensor
+        for key, tensor in torch.load("r18.pth").items()
+    }
+    torch.save(state, "double.pth")
+    assert run(photos, "--weights", "double.pth", "--out", "out") == 0
+    found = read_features(Path("out", "a.npz")).maps["layer4"]
+    assert np.abs(found - torchvisions_maps(photos / "a.png")[3].numpy()).max() < 1e-4
+
+
+def test_a_network_of_thirteen_bands_is_told_in_one_line(photos, capsys):
+    net = resnet18()
+    net.conv1 = torch.nn.Conv2d(13, 64, 7, 2, 3, bias=False)
+    torch.save(net.state_dict(), "sentinel.pth")
+    assert run(photos, "--weights", "sentinel.pth", "--out", "out") == 2
+    told = capsys.readouterr().err
+    assert "takes 13 channels, these images have 3" in told and "Traceback" not in told

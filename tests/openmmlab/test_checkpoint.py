@@ -140,3 +140,37 @@ def test_a_damaged_file_is_loaded_or_refused_and_nothing_else(tmp_path):
             assert "damaged.pth" in str(error), seed
             refused += 1
     assert refused > 20, seed
+
+
+def test_no_config_in_a_checkpoint_is_executed_by_mmengine_s_inferencers(tmp_path, monkeypatch):
+    apis = pytest.importorskip("mmdet.apis")
+    monkeypatch.chdir(tmp_path)
+    for places in (("message_hub",), ("meta",), ("message_hub", "meta")):
+        saved = what_mmengine_saves()
+        if "message_hub" in places:
+            saved["message_hub"]["runtime_info"]["cfg"] = COMMAND
+        if "meta" in places:
+            saved["meta"] |= {"cfg": COMMAND, "config": COMMAND}
+        torch.save(saved, "crafted.pth")
+        with pytest.raises(ValueError, match="Cannot find the config in the checkpoint"):
+            apis.DetInferencer(weights="crafted.pth", show_progress=False)
+        assert not Path("ran").exists()
+
+
+def test_a_missing_checkpoint_is_a_file_that_is_not_found():
+    for error in (FileNotFoundError, OSError, CheckpointError):
+        with pytest.raises(error, match="not_there.pth: there is no such file"):
+            CheckpointLoader.load_checkpoint("not_there.pth")
+
+
+def test_a_class_that_is_not_known_is_left_out_and_told(tmp_path):
+    class Own:
+        pass
+
+    own = Own()
+    own.rate = 0.1
+    Own.__qualname__ = "Own"
+    globals()["Own"] = Own
+    torch.save(what_mmengine_saves() | {"extra": own}, tmp_path / "a.pth")
+    with pytest.warns(UserWarning, match="not known here were left out .test_checkpoint.Own"):
+        assert "state_dict" in load(tmp_path / "a.pth")

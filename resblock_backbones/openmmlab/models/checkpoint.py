@@ -114,14 +114,15 @@ def _safe_torch_load(
 
 
 def _only_data(checkpoint: Any) -> Any:
-    """Take out what MMEngine would run: it executes configs in checkpoints as Python.
+    """Remove what MMEngine would execute as Python: the configs in checkpoints.
 
-    On resume that is `meta['config']`, in its inferencers `message_hub.runtime_info.cfg`.
+    On resume that is `meta['config']`; in its inferencers `message_hub.runtime_info.cfg`, and
+    `meta['cfg']` if there is none. A run that resumes has its own config in all three places.
     """
     if isinstance(checkpoint, dict):
-        hub = checkpoint.get("message_hub")
+        hub, meta = checkpoint.get("message_hub"), checkpoint.get("meta")
         info = hub.get("runtime_info") if isinstance(hub, dict) else None
-        for held, name in ((checkpoint.get("meta"), "config"), (info, "cfg")):
+        for held, name in ((meta, "config"), (meta, "cfg"), (info, "cfg")):
             if isinstance(held, dict):
                 held.pop(name, None)
     return checkpoint
