@@ -65,8 +65,14 @@ def build_network(
     refuse_fused(backbone.tensors, opened.name)
     chosen = _chosen_options(backbone, opened, options)
     logger.info("%s: %s(%s)", opened.name, network.__name__, describe(chosen))
-    with torch.device("meta"):  # no memory and no initialisation, since weights are loaded
-        net = network(**chosen)
+    try:
+        with torch.device("meta"):  # no memory and no initialisation, since weights are loaded
+            net = network(**chosen)
+    except ValueError as error:
+        # Messages begin with the option's name.
+        if str(error).replace("=", ":").partition(":")[0] in options:
+            raise
+        raise CheckpointError(f"{opened.name}: is no ResNet of this kind: {error}") from error
     tensors, _ = match(net, backbone, opened.name, allow_partial, adapt, reverse_channels)
     tensors = {key: _own(tensor, opened.owned) for key, tensor in tensors.items()}
     net.load_state_dict(tensors, strict=False, assign=True)
