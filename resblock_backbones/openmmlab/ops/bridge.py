@@ -37,6 +37,7 @@ class OperatorLoader(Loader):
         return None  # the default: an ordinary module with its __spec__
 
     def exec_module(self, module: ModuleType) -> None:
+        from .corrections import install_corrections
         from .kernel import as_kernel
         from .table import INFORMATION, OPERATORS
 
@@ -47,6 +48,8 @@ class OperatorLoader(Loader):
             setattr(module, name, answer)
         # Each module of mmcv.ops asserts on import that its functions exist, used or not.
         module.__dict__["__getattr__"] = missing_operator
+        # MMCV's first operator asks for this module before the corrected ones are imported.
+        install_corrections()
 
 
 def missing_operator(name: str) -> Callable[..., Any]:

@@ -76,11 +76,12 @@ def test_every_operator_has_the_argument_names_that_mmcv_calls_it_by():
         assert found, f"MMCV has no operator {name}"
         theirs = re.findall(r'py::arg\("(\w+)"\)', found.group(1))
         ours = list(inspect.signature(function).parameters)
+        if name == "roi_align_rotated_backward":  # the declaration mixes up three that it is not
+            theirs = ["grad_output", "rois", "grad_input", *theirs[3:]]  # called by
         assert ours == theirs, name
 
 
 def test_whatever_mmdetection_and_mmsegmentation_import_finds_its_operators_in_the_table():
-    """Except for those of a file that they import for something else."""
     import re
 
     pytest.importorskip("mmdet")
@@ -104,7 +105,7 @@ def test_whatever_mmdetection_and_mmsegmentation_import_finds_its_operators_in_t
             for names in re.findall(r"load_ext\(\s*'_ext',\s*\[(.*?)\]", text, re.DOTALL):
                 needed.update(re.findall(r"'(\w+)'", names))
     assert {"nms", "carafe_forward", "ms_deform_attn_forward", "psamask_forward"} <= needed
-    assert needed - set(OPERATORS) == {"nms_quadri"}
+    assert not needed - set(OPERATORS)
 
 
 def test_a_compiled_module_wins(tmp_path):

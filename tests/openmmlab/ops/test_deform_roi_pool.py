@@ -6,7 +6,7 @@ import torchvision
 from literal_pooling import deformable_region_of_interest_pool
 from mmcv.ops import DeformRoIPoolPack, ModulatedDeformRoIPoolPack, deform_roi_pool
 
-from resblock_backbones.openmmlab.ops.regions import deform_roi_pool as module
+from resblock_backbones.openmmlab.ops import bin_points as module
 
 # Image, then x1, y1, x2, y2 in pixels of the image; the map is 9 x 11 at half its size.
 ROIS = [
@@ -145,3 +145,11 @@ def test_no_boxes_give_an_empty_output_and_a_zero_gradient():
         assert result.shape == (0, 2, 3, 3)
         (gradient,) = torch.autograd.grad(result.sum(), maps)
         assert not gradient.any()
+
+
+def test_a_box_without_extent_reads_nothing():
+    maps = features().requires_grad_()
+    result = deform_roi_pool(maps, torch.tensor([[0, 4.0, 4, 4, 4]]).double(), None, (2, 2), 1.0)
+    assert not result.any()
+    result.sum().backward()
+    assert not maps.grad.any()

@@ -6,6 +6,7 @@ Operators fill tensors that MMCV hands them, which an exporter can miss without 
 import mmcv.ops as ops
 import pytest
 import torch
+from mmcv.ops.active_rotated_filter import active_rotated_filter
 from mmcv.ops.multi_scale_deform_attn import MultiScaleDeformableAttnFunction
 from torch import nn
 
@@ -37,6 +38,11 @@ def rotated(number, seed):
     return torch.cat(
         (8 + 4 * normal(number, 2, seed=seed), 2 + 4 * uniform(number, 2, seed=seed + 1), angle), 1
     )
+
+
+def quadrilaterals(number, seed):
+    """(number, 8) boxes with corners in order, written as quadrilaterals."""
+    return boxes(number, seed)[:, [0, 1, 2, 1, 2, 3, 0, 3]]
 
 
 def attention(value, points, weights):
@@ -122,6 +128,44 @@ OPERATORS = {
         lambda s: (rotated(20, s), uniform(20, seed=s)),
     ),
     "box_iou_rotated": (ops.box_iou_rotated, lambda s: (rotated(5, s), rotated(6, s + 9))),
+    "roi_align_rotated": (
+        lambda x, r: ops.roi_align_rotated(x, r, 2, 0.5, 2),
+        lambda s: (maps(s), torch.cat((torch.tensor([[0.0], [1]]), rotated(2, s)), 1)),
+    ),
+    "riroi_align_rotated": (
+        lambda x, r: ops.riroi_align_rotated(x, r, 2, 0.5, 2, 4),
+        lambda s: (maps(s), torch.cat((torch.tensor([[0.0], [1]]), rotated(2, s)), 1)),
+    ),
+    "rotated_feature_align": (
+        lambda x, b: ops.rotated_feature_align(x, b.view(2, 8, 8, 5), 0.5, 5),
+        lambda s: (maps(s), rotated(128, s)),
+    ),
+    "active_rotated_filter": (
+        active_rotated_filter,
+        lambda s: (
+            normal(2, 3, 4, 1, 1, seed=s),
+            1 + torch.tensor([[0, 1], [1, 2], [2, 3], [3, 0]]).view(4, 1, 1, 2),
+        ),
+    ),
+    "box_iou_quadri": (
+        ops.box_iou_quadri,
+        lambda s: (quadrilaterals(5, s), quadrilaterals(6, s + 9)),
+    ),
+    "nms_quadri": (
+        lambda b, s: ops.nms_quadri(b, s, 0.5)[0],
+        lambda s: (quadrilaterals(20, s), uniform(20, seed=s)),
+    ),
+    "points_in_polygons": (
+        ops.points_in_polygons,
+        lambda s: (16 * uniform(9, 2, seed=s), quadrilaterals(5, s)),
+    ),
+    "convex_iou": (ops.convex_iou, lambda s: (16 * uniform(4, 18, seed=s), quadrilaterals(5, s))),
+    "convex_giou": (ops.convex_giou, lambda s: (16 * uniform(5, 18, seed=s), quadrilaterals(5, s))),
+    "min_area_polygons": (ops.min_area_polygons, lambda s: (uniform(4, 18, seed=s),)),
+    "diff_iou_rotated": (
+        ops.diff_iou_rotated_2d,
+        lambda s: (rotated(5, s)[None], rotated(5, s + 9)[None]),
+    ),
     "bbox_overlaps": (ops.bbox_overlaps, lambda s: (boxes(5, s), boxes(6, s + 9))),
     "sigmoid_focal_loss": (
         lambda x, t: ops.sigmoid_focal_loss(x, t, 2.0, 0.25, None, "mean"),
@@ -141,6 +185,13 @@ REFUSED = {
     "soft_nms",
     "nms_rotated",
     "box_iou_rotated",
+    "roi_align_rotated",
+    "riroi_align_rotated",
+    "box_iou_quadri",
+    "nms_quadri",
+    "convex_iou",
+    "convex_giou",
+    "min_area_polygons",
 }
 
 

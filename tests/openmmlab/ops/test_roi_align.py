@@ -1,5 +1,7 @@
 """RoIAlign through mmcv.ops, against its definition, torchvision and finite differences."""
 
+import math
+
 import pytest
 import torch
 import torchvision
@@ -109,8 +111,9 @@ def test_no_boxes_give_an_empty_output_and_a_zero_gradient(mode):
 
 
 @pytest.mark.parametrize("mode", ["avg", "max"])
-def test_a_box_without_extent_reads_nothing(mode):
-    rois = torch.tensor([[0, 4.0, 4.0, 4.0, 4.0], [0, 6.0, 6.0, 2.0, 2.0]])
+def test_a_box_without_extent_or_inverted_reads_nothing(mode):
+    boxes = [[4.0, 4, 4, 4], [6, 6, 2, 2], [6, 2, 2, 6], [2, 6, 6, 2], [6, 3, 2, 3], [math.nan] * 4]
+    rois = torch.tensor([[0, *box] for box in boxes])
     maps = features(torch.float32).requires_grad_()
     result = roi_align(maps, rois, 2, 1.0, 0, mode, True)
     assert not result.any()

@@ -7,7 +7,8 @@ import torch
 from literal_overlaps import common_over, rotated_common_over, suppression_groups
 from mmcv.ops import batched_nms, box_iou_rotated, nms_rotated
 
-from resblock_backbones.openmmlab.ops.boxes import rotated_boxes
+from resblock_backbones.openmmlab.ops.boxes import suppression
+from resblock_backbones.openmmlab.ops.rotated import rotated_boxes
 
 
 def some_boxes(count: int, seed: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -136,6 +137,7 @@ def test_labels_are_not_looked_at_as_in_compiled_mmcv():
 def test_results_do_not_depend_on_how_many_pairs_are_looked_at_together(monkeypatch):
     boxes, scores = some_boxes(40, seed=9), torch.linspace(0, 1, 40)
     overlaps, kept = box_iou_rotated(boxes, boxes), nms_rotated(boxes, scores, 0.3)[1]
+    monkeypatch.setattr(suppression, "PAIRS_AT_ONCE", 90)
     monkeypatch.setattr(rotated_boxes, "PAIRS_AT_ONCE", 90)
     monkeypatch.setattr(rotated_boxes, "POLYGONS_AT_ONCE", 7)
     torch.testing.assert_close(box_iou_rotated(boxes, boxes), overlaps)

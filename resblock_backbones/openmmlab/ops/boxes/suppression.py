@@ -4,9 +4,55 @@ The overlaps are the costly part and are computed for many pairs at once, on any
 selection goes from box to box and reads only the pairs that overlap too much.
 """
 
+from typing import Protocol
+
 import numpy as np
 import torch
 from torch import Tensor
+
+from ..kernel import working_dtype
+
+# Pairs that are compared together: about 100 MiB.
+PAIRS_AT_ONCE = 2**20
+
+
+class Overlap(Protocol):
+    """(P,) IoU of boxes `boxes1[first]` with `boxes2[second]`; `first` and `second` are (P,)."""
+
+    def __call__(self, boxes1: Tensor, boxes2: Tensor, first: Tensor, second: Tensor) -> Tensor: ...
+
+
+def suppressed_by_overlap(
+    boxes: Tensor, scores: Tensor, iou_threshold: float, overlap: Overlap
+) -> Tensor:
+    """Indices of the boxes that no better-scored kept box overlaps too much, all pairs compared.
+
+    A box with an IoU of exactly `iou_threshold` is suppressed on the CPU and kept on CUDA devices.
+
+    Args:
+        boxes: (N, K), of any shape that `overlap` takes.
+        scores: (N,).
+
+    Returns:
+        (K,) int64 by descending score.
+    """
+    count = len(boxes)
+    if count == 0:
+        return torch.empty(0, dtype=torch.long, device=boxes.device)
+    order = by_descending_score(scores)
+    boxes = boxes[order]
+    better, worse = [], []
+    rows = max(1, PAIRS_AT_ONCE // count)
+    for start in range(0, count, rows):
+        stop = min(start + rows, count)
+        pairs = torch.ones(stop - start, count, dtype=torch.bool, device=boxes.device)
+        first, second = pairs.triu(diagonal=start + 1).nonzero().unbind(1)
+        # In float32 as in MMCV, so that an overlap of exactly the threshold counts as such.
+        overlaps = overlap(boxes, boxes, first + start, second).to(working_dtype(boxes))
+        close = overlaps > iou_threshold if boxes.is_cuda else overlaps >= iou_threshold
+        better.append(first[close] + start)
+        worse.append(second[close])
+    return keep(torch.cat(better), torch.cat(worse), order)
 
 
 def by_descending_score(scores: Tensor) -> Tensor:

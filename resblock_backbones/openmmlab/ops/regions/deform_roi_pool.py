@@ -7,10 +7,8 @@ import torch
 from torch import Tensor
 
 from ..bilinear import as_maps, as_rows, corners, weighted_sums
+from ..bin_points import bin_corners, bin_points, points_per_bin
 from ..kernel import in_working_dtype
-
-# Points that are computed together: about 300 MiB of indices and weights.
-POINTS_AT_ONCE = 2**21
 
 
 def deform_roi_pool_forward(
@@ -98,29 +96,14 @@ def sampled(
     """Indices of boxes (R, 5) and their points, chunk by chunk."""
     start = boxes[:, 1:3] * spatial_scale - 0.5
     extent = boxes[:, 3:5] * spatial_scale - 0.5 - start
-    height, width = size
-    step = extent / extent.new_tensor([width, height])
-    number = step.ceil() if sampling_ratio <= 0 else torch.full_like(step, sampling_ratio)
-    number = number.clamp(min=0).long()
-    bin_x, bin_y = torch.meshgrid(
-        *(torch.arange(n).to(step) for n in (width, height)), indexing="xy"
-    )
-    # (R, h, w, 2), as x, y
-    bin_start = start[:, None, None]
+    step = extent / extent.new_tensor([size[1], size[0]])
+    bin_start = start[:, None, None] + bin_corners(size, step)
     if offset.numel():
         bin_start = bin_start + gamma * extent[:, None, None] * offset.permute(0, 2, 3, 1)
-    bin_start = bin_start + torch.stack([bin_x, bin_y], -1) * step[:, None, None]
-
-    most = int(number.prod(1).max()) * height * width if len(boxes) else 1
-    for part in torch.arange(len(boxes), device=boxes.device).split(POINTS_AT_ONCE // most + 1):
-        per_bin = number[part].prod(1).repeat_interleave(height * width)
-        starts = per_bin.cumsum(0) - per_bin
-        bin = torch.repeat_interleave(per_bin)
-        roi = part[bin // (height * width)]
-        k = torch.arange(len(bin), device=bin.device) - starts[bin]
-        k = torch.stack([k % number[roi, 0], k // number[roi, 0]], 1)
-        x, y = (bin_start[part].reshape(-1, 2)[bin] + (k + 0.5) * step[roi] / number[roi]).unbind(1)
-        yield part, Points(boxes[roi, 0].long(), y, x, bin, starts, per_bin, extent[part])
+    for part, found in bin_points(bin_start, step, points_per_bin(step, sampling_ratio)):
+        x, y = found.place.unbind(1)
+        image = boxes[found.region, 0].long()
+        yield part, Points(image, y, x, found.bin, found.starts, found.per_bin, extent[part])
 
 
 def rows_and_weights(points: Points, shape: torch.Size) -> tuple[Tensor, Tensor]:

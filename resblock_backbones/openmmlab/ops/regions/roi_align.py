@@ -35,6 +35,7 @@ def roi_align_forward(
         aligned: shift by half a pixel; if not, boxes are also made at least one pixel large.
     """
     features, boxes = in_working_dtype(input, rois)
+    boxes = not_inverted(boxes) if sampling_ratio <= 0 else boxes
     size = (aligned_height, aligned_width)
     if pool_mode == AVERAGE:
         pooled = torchvision.ops.roi_align(
@@ -64,6 +65,7 @@ def roi_align_backward(
 ) -> None:
     """Add the gradient of `roi_align_forward` to `grad_input` (B, C, H, W)."""
     grad, boxes = in_working_dtype(grad_output, rois)
+    boxes = not_inverted(boxes) if sampling_ratio <= 0 else boxes
     if pool_mode == AVERAGE:
         grad_features = torch.ops.torchvision._roi_align_backward(
             grad,
@@ -83,6 +85,15 @@ def roi_align_backward(
             grad, batch, argmax_y.to(grad), argmax_x.to(grad), grad_input.shape
         )
     grad_input.add_(grad_features.to(grad_input.dtype))
+
+
+def not_inverted(boxes: Tensor) -> Tensor:
+    """`boxes` (R, 5) with x2 and y2 at least x1 and y1.
+
+    A box of no extent has no points if their number follows its size, and neither has an inverted
+    one; torchvision's kernel would take their negative number for a size of memory.
+    """
+    return torch.cat([boxes[:, :3], torch.maximum(boxes[:, 1:3], boxes[:, 3:])], 1)
 
 
 class BinGrid(NamedTuple):
@@ -114,7 +125,9 @@ def bin_grid(
     if sampling_ratio > 0:
         points = (torch.full_like(y1, sampling_ratio), torch.full_like(x1, sampling_ratio))
     else:
-        points = (step[0].ceil(), step[1].ceil())
+        # None in a box that is not a number or endless, as in torchvision's kernel.
+        ceil_y, ceil_x = (each.ceil().nan_to_num(0, posinf=0, neginf=0) for each in step)
+        points = (ceil_y, ceil_x)
     return BinGrid((y1, x1), step, points, size)
 
 

@@ -9,8 +9,7 @@ are computed at once, in float64.
 import torch
 from torch import Tensor
 
-from ..kernel import working_dtype
-from .suppression import by_descending_score, keep
+from ..boxes.suppression import suppressed_by_overlap
 
 UNION, FIRST_BOX = 0, 1
 
@@ -63,23 +62,7 @@ def nms_rotated(
     Returns:
         (K,) int64 by descending score.
     """
-    count = len(dets)
-    if count == 0:
-        return torch.empty(0, dtype=torch.long, device=dets.device)
-    order = by_descending_score(scores)
-    boxes = dets[order, :5]
-    better, worse = [], []
-    rows = max(1, PAIRS_AT_ONCE // count)
-    for start in range(0, count, rows):
-        stop = min(start + rows, count)
-        pairs = torch.ones(stop - start, count, dtype=torch.bool, device=boxes.device)
-        first, second = pairs.triu(diagonal=start + 1).nonzero().unbind(1)
-        # In float32 as in MMCV, so that an overlap of exactly the threshold counts as such.
-        overlaps = overlap(boxes, boxes, first + start, second).to(working_dtype(boxes))
-        close = overlaps > iou_threshold if boxes.is_cuda else overlaps >= iou_threshold
-        better.append(first[close] + start)
-        worse.append(second[close])
-    return keep(torch.cat(better), torch.cat(worse), order)
+    return suppressed_by_overlap(dets[:, :5], scores, iou_threshold, overlap)
 
 
 def overlap(
