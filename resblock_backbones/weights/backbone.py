@@ -69,9 +69,9 @@ class Backbone:
         if self.strange:
             more = ", ..." if len(self.strange) > 3 else ""
             raise CheckpointError(
-                f"{name}: is no ResNet of this kind: it holds {len(self.strange)} more tensors "
-                f"({', '.join(self.strange[:3])}{more}); if they are of no backbone, pass "
-                "allow_partial=True"
+                f"{name}: is not a ResNet that FlexResNet can be: it holds {len(self.strange)} "
+                f"more tensors ({', '.join(self.strange[:3])}{more}); if they are of no backbone, "
+                "pass allow_partial=True"
             )
 
 

@@ -88,8 +88,8 @@ def convert_checkpoint(
     odd = [key for key in backbone.tensors if ODD_PART.match(key)]
     if odd:
         raise CheckpointError(
-            f"{opened.name}: is no ResNet of this kind: its blocks hold {odd[0]}, which no family "
-            "has a name for"
+            f"{opened.name}: is not a ResNet that FlexResNet can be: its blocks hold "
+            f"{odd[0]}, which no family has a name for"
         )
     tensors = rename_to(backbone, family, opened.name)
     claims = backbone.claims

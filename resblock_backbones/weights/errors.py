@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from collections.abc import Callable
 
 from ..options.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+#: Called with each warning: a training run has a log of its own.
+LISTENERS: list[Callable[[str], None]] = []
 PACKAGE = __name__.partition(".")[0] + "."
 
 
@@ -42,6 +45,8 @@ def tell(message: str) -> None:
     """Warn of what changes a result: adapted, guessed, left out, reversed; also in the log."""
     message = printable(message)
     logger.info(message)
+    for listener in LISTENERS:
+        listener(message)
     warnings.warn(message, CheckpointWarning, stacklevel=_levels_to_caller())
 
 

@@ -72,7 +72,9 @@ def build_network(
         # Messages begin with the option's name.
         if str(error).replace("=", ":").partition(":")[0] in options:
             raise
-        raise CheckpointError(f"{opened.name}: is no ResNet of this kind: {error}") from error
+        raise CheckpointError(
+            f"{opened.name}: is not a ResNet that FlexResNet can be: {error}"
+        ) from error
     tensors, _ = match(net, backbone, opened.name, allow_partial, adapt, reverse_channels)
     tensors = {key: _own(tensor, opened.owned) for key, tensor in tensors.items()}
     net.load_state_dict(tensors, strict=False, assign=True)
@@ -118,7 +120,14 @@ def backbone_options(
 ) -> dict[str, Any]:
     """Options of ``FlexResNet`` from the weights, their family and their source."""
     shapes = {key: tuple(tensor.shape) for key, tensor in backbone.tensors.items()}
-    options = infer_options(shapes, source.name, given)
+    try:
+        options = infer_options(shapes, source.name, given)
+    except (LookupError, ArithmeticError) as error:
+        missing = isinstance(error, KeyError) and f"{error.args[0]} is missing"
+        raise CheckpointError(
+            f"{source.name}: is not a ResNet that FlexResNet can be: "
+            f"{missing or 'its tensors have other dimensions'}"
+        ) from error
     if "stem_kernel_size" in options.keys() - given and backbone.dialect.name != "flex":
         size = options["stem_kernel_size"]
         raise CheckpointError(

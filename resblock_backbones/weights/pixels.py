@@ -79,7 +79,7 @@ def pixels_of(name: str, backbone: Backbone) -> Pixels:
     if name.startswith("torchvision://"):
         preset: Any = torchvision_transform(name)
         return Pixels(_of_255(preset.mean), _of_255(preset.std))
-    if name.startswith(("timm://", "hf-hub:")):
+    if name.startswith(("timm://", "hf-hub:")) and "transformers" not in backbone.dialect.name:
         steps = timm_transform(name).transforms
         norm = next(step for step in steps if type(step).__name__ == "Normalize")
         return Pixels(_of_255(tuple(norm.mean)), _of_255(tuple(norm.std)))

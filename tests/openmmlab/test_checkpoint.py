@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import HistoryBuffer, MMLogger
 from mmengine.optim import OptimWrapper
 from mmengine.optim.scheduler import OneCycleLR
 from mmengine.runner import CheckpointLoader
@@ -174,3 +174,13 @@ def test_a_class_that_is_not_known_is_left_out_and_told(tmp_path):
     torch.save(what_mmengine_saves() | {"extra": own}, tmp_path / "a.pth")
     with pytest.warns(UserWarning, match="not known here were left out .test_checkpoint.Own"):
         assert "state_dict" in load(tmp_path / "a.pth")
+
+
+def test_what_changes_a_result_stands_in_a_run_s_log(tmp_path):
+    MMLogger.get_instance("a run with weights", log_file=str(tmp_path / "run.log"))
+    torch.save(FlexResNet(50, width=0.0625).state_dict(), tmp_path / "resnet50_caffe.pth")
+    init_cfg = {"type": "Pretrained", "checkpoint": str(tmp_path / "resnet50_caffe.pth")}
+    with pytest.warns(UserWarning, match="build it with style='caffe'"):
+        FlexResNet(50, width=0.0625, init_cfg=init_cfg).init_weights()
+    assert "WARNING" in (tmp_path / "run.log").read_text()
+    assert "build it with style='caffe'" in (tmp_path / "run.log").read_text()

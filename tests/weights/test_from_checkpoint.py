@@ -133,8 +133,8 @@ def test_a_wrong_option_is_refused_by_name():
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda s: s.pop("layer2.1.conv1.weight"), "layer2.1.conv1.weight is not there"),
-        (lambda s: s.pop("conv1.weight"), "the stem's first convolution is not there"),
+        (lambda s: s.pop("layer2.1.conv1.weight"), "layer2.1.conv1.weight is missing"),
+        (lambda s: s.pop("conv1.weight"), "the stem's first convolution is missing"),
         (lambda s: [s.pop(k) for k in list(s) if k.startswith("layer3.")], "layer3.0"),
         (lambda s: s.update({"layer3.0.gate.weight": torch.zeros(3)}), "layer3.0.gate.weight"),
         (lambda s: s.update({"decoder.weight": torch.zeros(3)}), "1 more tensors .decoder.weight"),

@@ -8,6 +8,7 @@ types (see `checkpoint_types`), and nothing falls back to ordinary unpickling.
 from __future__ import annotations
 
 import io
+import logging
 import os
 from typing import IO, Any
 from urllib.error import URLError
@@ -15,11 +16,12 @@ from urllib.error import URLError
 import torch
 from mmengine.dist import get_dist_info
 from mmengine.fileio import get_file_backend
+from mmengine.logging import MMLogger, print_log
 from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
 from ...weights import CheckpointError
-from ...weights.errors import tell
+from ...weights.errors import LISTENERS, tell
 from ...weights.reading.read import download, read_checkpoint
 from ...weights.reading.torch_files import MapLocation
 from .checkpoint_types import NAMES, of_mmengine
@@ -104,6 +106,14 @@ def install() -> None:
     if hasattr(mmengine_checkpoint, "_safe_torch_load"):
         mmengine_checkpoint._safe_torch_load = _safe_torch_load
     save_whole_files()
+    if _to_run_log not in LISTENERS:
+        LISTENERS.append(_to_run_log)
+
+
+def _to_run_log(message: str) -> None:
+    """Write a warning about weights into the log of the run, if there is one."""
+    if MMLogger._instance_dict:
+        print_log(message, logger="current", level=logging.WARNING)
 
 
 def _safe_torch_load(

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.error import URLError
 
 from ..errors import CheckpointError
-from . import timm_source
+from . import hub_source, timm_source
 from .read import download, read_file
 
 
@@ -102,6 +102,14 @@ def _from_timm(name: str) -> Source:
     return Source(name, content, options, owned=True)
 
 
+def _from_hub(name: str) -> Source:
+    try:
+        found = hub_source.open_transformers(name)
+    except ImportError:  # timm brings the Hub's library
+        found = None
+    return _from_timm(name) if found is None else Source(name, *found, owned=True)
+
+
 def _from_mmengine(name: str) -> Source:
     try:
         from mmengine.runner import CheckpointLoader
@@ -124,5 +132,5 @@ OPENERS: dict[str, Callable[[str], Source]] = {
     "https://": _from_url,
     "torchvision://": _from_torchvision,
     "timm://": _from_timm,
-    "hf-hub:": _from_timm,
+    "hf-hub:": _from_hub,
 }
