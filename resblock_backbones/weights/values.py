@@ -14,7 +14,9 @@ _FUSED = re.compile(r"(?:conv1|stem\.\d+|layer\d+\.\d+\.conv\d|layer\d+\.\d+\.re
 _NORM = re.compile(r"(?:bn\d|stem\.[147]|.*\.bn\d)\.(?:weight|running_var)")
 
 
-def plain(tensor: Tensor, key: str, own: Tensor, name: str) -> Tensor:
+def plain(
+    tensor: Tensor, key: str, own: Tensor, name: str, *, may_be_infinite: bool = False
+) -> Tensor:
     """A tensor that can be copied into the network's ``own`` and be what it was.
 
     Raises:
@@ -41,7 +43,8 @@ finite: it comes from a run that failed
             f"{name}: {key} holds {kind} numbers, as of a quantised network; save floating-point "
             "weights"
         )
-    if tensor.is_floating_point() and not _is_finite(tensor, own.dtype):
+    is_checked = tensor.is_floating_point() and not may_be_infinite
+    if is_checked and not _is_finite(tensor, own.dtype):
         raise CheckpointError(
             f"{name}: {key} holds numbers that are not finite: it comes from a run that failed"
         )

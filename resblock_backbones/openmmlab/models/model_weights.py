@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.runner import CheckpointLoader
-from torch import nn
+from torch import Tensor, nn
 
 from ...weights import CheckpointError, rename_key
 from ...weights.errors import MissingCheckpointError
+from ...weights.values import plain
 
 
 def load_model_weights(model: nn.Module, file: str, *, prefix: str = "") -> Mapping[str, Any]:
@@ -45,6 +46,10 @@ def load_model_weights(model: nn.Module, file: str, *, prefix: str = "") -> Mapp
         raise CheckpointError(f"{file}: none of its weights fits the model of the config")
     if parts:
         raise CheckpointError(f"{file}: does not fit the model of the config: {'; '.join(parts)}")
+    own = model.state_dict()
+    for name, value in state.items():
+        if isinstance(value, Tensor):  # buffers of a head may be infinite
+            plain(value, name, own.get(name, value), file, may_be_infinite=True)
     model.load_state_dict(state, strict=False)
     meta = checkpoint.get("meta")
     return meta if isinstance(meta, Mapping) else {}
