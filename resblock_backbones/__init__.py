@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .deploy import ExportError, export, export_model, fuse, fuse_backbone
     from .layers import ConvNxN, SpatialSeparableConvNxN, conv_norm
     from .openmmlab import BACKBONES
+    from .prediction import Prediction, Predictor
     from .resnet.blocks import BottleneckResBlock, ResBlock
     from .resnet.network import FlexResNet
     from .resnet.parameter_groups import param_groups
@@ -29,6 +30,8 @@ __all__ = [
     "ExportError",
     "FlexResNet",
     "LoadReport",
+    "Prediction",
+    "Predictor",
     "ResBlock",
     "SpatialSeparableConvNxN",
     "__version__",
@@ -50,6 +53,7 @@ _HOMES = {
     "resnet.blocks": ("BottleneckResBlock", "ResBlock"),
     "resnet.network": ("FlexResNet",),
     "resnet.parameter_groups": ("param_groups",),
+    "prediction": ("Prediction", "Predictor"),
     "weights": ("CheckpointError", "LoadReport", "load_weights"),
     "deploy": ("ExportError", "export", "export_model", "fuse", "fuse_backbone"),
 }

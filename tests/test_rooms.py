@@ -15,7 +15,18 @@ ROOT = Path(resblock_backbones.__file__).parent
 TESTS = Path(__file__).parent
 
 #: In the order in which they may be imported: from each, only what stands before it.
-ROOMS = ["version", "options", "files", "console", "layers", "resnet", "weights", "deploy", "data"]
+ROOMS = [
+    "version",
+    "options",
+    "files",
+    "console",
+    "layers",
+    "resnet",
+    "weights",
+    "deploy",
+    "data",
+    "prediction",
+]
 ROOMS += ["features", "imagenet", "adapters", "openmmlab", "commands"]
 OPENMMLAB = ["ops", "versions", "configs", "models", "datasets", "training", "prediction", "export"]
 

@@ -95,6 +95,10 @@ def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | N
         return 130
     except BrokenPipeError:
         raise
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "torchvision"):
+            raise
+        return refuse(f"{name}: needs PyTorch; pip install torch torchvision ({error})")
     except (*mistakes, OtherProcessError) as error:
         status = 1 if isinstance(error, OtherProcessError) else 2
         if show_traceback:

@@ -127,6 +127,8 @@ def onnx_bytes(
     _name_axes(written.model)
     written.model.metadata_props.update(metadata)
     model = written.model_proto
+    # Names of sizes between the nodes: some are of two sizes that differ, which runtimes believe.
+    del model.graph.value_info[:]
     if opset is not None and opset < EXPORTERS_LOWEST:
         model = at_opset(model, opset)
     return model.SerializeToString()

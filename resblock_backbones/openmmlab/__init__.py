@@ -13,6 +13,13 @@ __all__: list[str] = []
 #: Why nothing is registered with MMEngine; empty where all is well.
 REFUSAL = ""
 
+
+def _config_model(*arguments: Any, **options: Any) -> Any:
+    from .prediction.predict import open_config
+
+    return open_config(*arguments, **options)
+
+
 if importlib.util.find_spec("mmengine") is None:
     REFUSAL = "MMEngine is not installed; pip install 'resblock_backbones[onedl]'"
 else:
@@ -21,6 +28,7 @@ else:
 
         __all__ += ["BACKBONES"]
         from ..deploy.models.kinds import KINDS
+        from ..prediction.predictor import CONFIG_MODELS
         from .configs import bases
         from .export.kind import whole_models
         from .models import checkpoint
@@ -36,6 +44,7 @@ else:
         )
     else:
         KINDS.append(whole_models)
+        CONFIG_MODELS.append(_config_model)
         bases.install()
         checkpoint.install()
 

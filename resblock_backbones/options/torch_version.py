@@ -28,6 +28,8 @@ weights_only=True could run its code before 2.6 (CVE-2025-32434) and corrupt mem
 (CVE-2026-24747); pip install 'torch>=2.10' 'torchvision>=0.25'
     """
     version = version or _installed_version()
+    if version is None:  # what needs it says so
+        return
     found = re.match(r"(\d+)\.(\d+)", version)
     if found and tuple(map(int, found.groups())) < OLDEST:
         raise ImportError(
@@ -37,10 +39,14 @@ weights_only=True could run its code before 2.6 (CVE-2025-32434) and corrupt mem
         )
 
 
-def _installed_version() -> str:
+def _installed_version() -> str | None:
     if "torch" not in sys.modules:
         try:
             return metadata.version("torch")
         except metadata.PackageNotFoundError:
-            pass  # built from source and put on the path
+            # Built from source and put on the path, or not there.
+            try:
+                importlib.import_module("torch")
+            except ModuleNotFoundError:
+                return None
     return str(importlib.import_module("torch").__version__)

@@ -29,9 +29,9 @@ from pycocotools import mask as coco_mask  # noqa: E402
 from pycocotools.coco import COCO  # noqa: E402
 
 from resblock_backbones.openmmlab.models.model_weights import compare_weights  # noqa: E402
-from resblock_backbones.openmmlab.prediction.drawings import draw_prediction  # noqa: E402
-from resblock_backbones.openmmlab.prediction.predictor import Prediction  # noqa: E402
-from resblock_backbones.openmmlab.prediction.videos import Video, VideoWriter  # noqa: E402
+from resblock_backbones.prediction.drawings import draw_prediction  # noqa: E402
+from resblock_backbones.prediction.prediction import Prediction  # noqa: E402
+from resblock_backbones.prediction.videos import Video, VideoWriter  # noqa: E402
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FASTER = CONFIGS / "faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py"

@@ -9,9 +9,9 @@ from resblock_backbones.adapters.torchvision import FlexResNetFPN
 from resblock_backbones.deploy.graph.masks import paste, paste_whole_pixels
 from resblock_backbones.deploy.graph.regions import AdaptivePool
 from resblock_backbones.deploy.graph.selection import Candidates, suppress
-from resblock_backbones.deploy.models.card import Card
 from resblock_backbones.deploy.models.compare import compare, example_images, fault, unpack
 from resblock_backbones.deploy.models.kinds import whole
+from resblock_backbones.files.model_card import Card
 
 OWN = {"weights": None, "weights_backbone": None, "num_classes": 4}
 

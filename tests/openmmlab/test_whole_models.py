@@ -15,9 +15,9 @@ from mmengine.config import Config  # noqa: E402
 from mmengine.registry import MODELS, init_default_scope  # noqa: E402
 
 from resblock_backbones import ExportError, export_model  # noqa: E402
-from resblock_backbones.deploy.models.card import CARD  # noqa: E402
 from resblock_backbones.deploy.models.compare import compare, example_images, fault, unpack  # noqa: E402
 from resblock_backbones.deploy.models.kinds import whole  # noqa: E402
+from resblock_backbones.files.model_card import CARD  # noqa: E402
 from resblock_backbones.files.shipped_configs import find_config  # noqa: E402
 from resblock_backbones.openmmlab.models.channels import link_channels  # noqa: E402
 

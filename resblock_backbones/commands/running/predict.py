@@ -3,23 +3,30 @@
 Predictions are drawn over the images, and written as COCO JSON or PNG label maps.
 
 resblock predict CONFIG CHECKPOINT photos/ 'more/*.jpg' clip.mp4 --out predictions
+resblock predict MODEL.onnx photos/ --out predictions    # of `resblock export`; no MM packages
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from ...files.shipped_configs import find_config
+from ...options.errors import InputError
 from ..arguments import add_config_options, read_config_options, require_mm_packages
+
+if TYPE_CHECKING:
+    from ...prediction.write import PredictionSummary
 
 INTERRUPTED = "interrupted; the files written so far are complete"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add its arguments."""
-    parser.add_argument("config", help="a config file, or the name of a shipped one")
-    parser.add_argument("checkpoint", help="the checkpoint file")
+    parser.add_argument(
+        "config", metavar="CONFIG CHECKPOINT | MODEL.onnx", help="a config, and a checkpoint"
+    )
     parser.add_argument("images", nargs="+", help="image files, folders, glob patterns, videos")
     parser.add_argument("--out", required=True, help="the output folder")
     parser.add_argument(
@@ -37,16 +44,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """Predict."""
-    require_mm_packages()
-    from ...openmmlab.prediction.predict import predict
-    from ...openmmlab.training.processes import deaths_explained
-
-    options = vars(given)
-    options["config"] = find_config(given.config)
-    options["cfg_options"] = read_config_options(given.cfg_options)
-    with deaths_explained():
-        done = predict(**options)
+    done = _of_file(given) if given.config.endswith(".onnx") else _of_config(given)
     for note in done.notes:
         print(note, file=sys.stderr)
     objects = "" if done.objects is None else f", {done.objects} objects"
     print(f"{done.images} images{objects}: {', '.join(map(str, done.files))}")
+
+
+def _of_file(given: argparse.Namespace) -> PredictionSummary:
+    from ...prediction.onnx_model import OnnxModel
+    from ...prediction.write import predict_files
+
+    for name, value in (("--device", given.device), ("--cfg-options", given.cfg_options)):
+        if value is not None:
+            raise InputError(f"{name}: is for the model of a config, and {given.config} is none")
+    return predict_files(
+        lambda: OnnxModel(given.config, score_threshold=given.score_threshold),
+        given.images,
+        given.out,
+        score_threshold=given.score_threshold,
+        batch_size=given.batch_size,
+        force=given.force,
+    )
+
+
+def _of_config(given: argparse.Namespace) -> PredictionSummary:
+    require_mm_packages()
+    from ...openmmlab.prediction.predict import predict
+    from ...openmmlab.training.processes import deaths_explained
+
+    checkpoint, *images = given.images
+    if not images:
+        raise InputError("no images: give CONFIG, CHECKPOINT and images, or MODEL.onnx and images")
+    options = vars(given) | {
+        "config": find_config(given.config),
+        "checkpoint": checkpoint,
+        "images": images,
+        "cfg_options": read_config_options(given.cfg_options),
+    }
+    with deaths_explained():
+        return predict(**options)

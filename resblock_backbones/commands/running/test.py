@@ -1,6 +1,7 @@
 """Test a checkpoint of the model of a config.
 
 resblock test CONFIG work_dirs/mine/epoch_12.pth
+resblock test CONFIG model.onnx                 # of `resblock export`
 resblock test CONFIG epoch_12.pth --show-dir drawn --out predictions.pkl
 """
 
@@ -23,7 +24,7 @@ INTERRUPTED = "interrupted; no metrics were computed"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add its arguments."""
     parser.add_argument("config", help="a config file, or the name of a shipped one")
-    parser.add_argument("checkpoint", help="the checkpoint file")
+    parser.add_argument("checkpoint", help="the checkpoint file, or an .onnx file")
     parser.add_argument("--work-dir", help="for logs [work_dirs/<config name>]")
     parser.add_argument("--out", metavar="FILE.pkl", help="write the predictions to this file")
     parser.add_argument("--show", action="store_true", help="show the predictions in a window")

@@ -12,13 +12,13 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from ...files.model_card import CARD, CONFIG, Card
 from ...files.whole import write_whole
 from ...options.checks import check_choice, check_int
 from ..errors import ExportError
 from ..export import check_target, one_line
 from ..formats import onnx_bytes, program_of, quiet, read_onnx, require_onnx
 from ..opsets import LOWEST
-from .card import CARD, CONFIG, Card
 from .compare import Compared, compare, example_images, fault, table, unpack
 from .kinds import WholeModel, whole
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ...files.model_card import Card
 from ..errors import ExportError
-from .card import Card
 from .compare import Found
 
 

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torchvision.models.detection import FCOS, FasterRCNN, RetinaNet
 from torchvision.models.segmentation._utils import _SimpleSegmentationModel
 
+from ...files.model_card import Card
 from ...version import __version__
 from ..graph.preparation import Preparation
 from ..graph.regions import free_pooling
-from .card import Card
 from .compare import Found
 from .kinds import WholeModel
 from .torchvision_detectors import SingleStage, TwoStage

@@ -12,9 +12,9 @@ import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
-from ...deploy.models.card import Card
 from ...deploy.models.compare import Found
 from ...deploy.models.kinds import WholeModel
+from ...files.model_card import Card
 from ...version import __version__
 
 PACKAGES = ("mmdet", "mmseg")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +17,12 @@ from ...data.errors import ImageError
 from ...data.images.reading import Loader
 from ...data.images.whole import fault_of
 from ...options.errors import ConfigError, InputError
+from ...prediction.colours import Colour, palette_of
+from ...prediction.prediction import Prediction
 from ..configs.scopes import scope_of
 from ..datasets.images import LoadWholeImageFromFile
 from ..models.channels import link_channels
 from ..models.model_weights import load_model_weights
-
-Colour = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The prediction for an image.
-
-    Attributes:
-        boxes: `(N, 4)`, x1 y1 x2 y2 in pixels of the image; None with a segmentation model.
-        labels: `(N,)`, class indices.
-        scores: `(N,)`.
-        masks: `(N, H, W)`, bool; None without masks.
-        label_map: `(H, W)`, the class index of each pixel; None with a detector.
-    """
-
-    boxes: np.ndarray | None = None
-    labels: np.ndarray | None = None
-    scores: np.ndarray | None = None
-    masks: np.ndarray | None = None
-    label_map: np.ndarray | None = None
 
 
 class Predictor:
@@ -84,7 +64,7 @@ class Predictor:
         self.score_threshold = score_threshold
         chosen = _classes_and_palette(meta, self.dataset)
         self.classes: tuple[str, ...] = tuple(chosen.get("classes") or ())
-        self.palette = _palette(chosen.get("palette"), len(self.classes))
+        self.palette = palette_of(chosen.get("palette"), len(self.classes))
 
     def name_of(self, label: int) -> str:
         """The name of a class."""
@@ -130,9 +110,14 @@ class Predictor:
         with torch.inference_mode():
             return [self._read(result) for result in self.model.test_step(pseudo_collate(inputs))]
 
+    @property
+    def _told(self) -> dict[str, Any]:
+        return {"classes": self.classes, "palette": tuple(self.palette)}
+
     def _read(self, result: Any) -> Prediction:
         if hasattr(result, "pred_sem_seg"):
-            return Prediction(label_map=result.pred_sem_seg.data[0].cpu().numpy())
+            label_map = result.pred_sem_seg.data[0].cpu().numpy()
+            return Prediction(label_map=label_map, **self._told)
         if not hasattr(result, "pred_instances") or not hasattr(result.pred_instances, "bboxes"):
             kinds = [name for name in result.keys() if name.startswith("pred")]  # noqa: SIM118
             raise InputError(
@@ -147,6 +132,7 @@ class Predictor:
             labels=instances.labels.cpu().numpy(),
             scores=instances.scores.float().cpu().numpy(),
             masks=None if masks is None else np.asarray(torch.as_tensor(masks).cpu(), bool),
+            **self._told,
         )
 
 
@@ -202,12 +188,3 @@ def _classes_and_palette(meta: Mapping[str, Any], dataset: Mapping[str, Any]) ->
     if chosen.get("palette") == own.get("palette") and chosen.get("classes") != own.get("classes"):
         chosen.pop("palette", None)  # MMDetection's data sets keep it with other classes
     return chosen
-
-
-def _palette(given: Any, classes: int) -> list[Colour]:
-    if isinstance(given, list | tuple) and len(given) >= max(classes, 1):
-        return [(int(red), int(green), int(blue)) for red, green, blue in given]
-    # Steps of the golden angle, so that classes with similar indices have different hues.
-    turns = np.arange(max(classes, 1))[:, None] * 0.381966 + np.array([0.0, 2 / 3, 1 / 3])
-    levels = np.rint(140 + 100 * np.cos(2 * np.pi * turns)).astype(int)
-    return [(int(red), int(green), int(blue)) for red, green, blue in levels]

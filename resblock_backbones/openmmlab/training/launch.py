@@ -28,6 +28,7 @@ from ..datasets.coco_data import CheckedData
 from ..datasets.copies import with_copies
 from ..datasets.dataset_checks import check_datasets
 from ..models.channels import link_channels, stride_warnings
+from ..models.exported import ExportedModel
 from ..models.flexible_backbones import check_backbones
 from .amp import use_mixed_precision
 from .processes import is_first, join_process_group
@@ -108,7 +109,8 @@ def test(
 
     Args:
         config: the config file.
-        checkpoint: the checkpoint, with all the model's weights.
+        checkpoint: the checkpoint, with all the model's weights; or an `.onnx` file that
+            `resblock export` wrote of the model.
         work_dir: where logs go; default `./work_dirs/<config name>`.
         out: a `.pkl` file for the predictions.
         show: show each image with its predictions in a window.
@@ -135,8 +137,11 @@ def test(
     if show or show_dir:
         _draw_images(cfg, show, show_dir, wait_time)
     checked = _prepare(cfg, ["test_dataloader"], [])
+    exported = checkpoint.endswith(".onnx")
+    if exported:
+        cfg.model, cfg.load_from = {"type": ExportedModel, "file": checkpoint}, None
     runner = _runner(cfg, checked)
-    runner.needs_all_weights = True
+    runner.needs_all_weights = not exported
     runner.classes_of_test = checked.classes.get("test_dataloader", ())
     if out is not None:
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))

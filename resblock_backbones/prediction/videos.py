@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ...data.errors import ImageError
+from ..data.errors import ImageError
 
 SUFFIXES = frozenset([".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"])
 #: Used if the file does not say.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from ..errors import ExportError
+from ..options.errors import InputError
 
 #: The entry of ONNX's metadata, and the file inside a ``.pt2``.
 CARD = "resblock_backbones.model"
@@ -66,7 +66,7 @@ class Card:
         """What :meth:`as_json` wrote.
 
         Raises:
-            ExportError: it is something else.
+            InputError: it is something else.
 
         Example:
             >>> card = Card("detection", "FCOS", ("circle",), size=(160, 160), most=100)
@@ -80,6 +80,4 @@ class Card:
                 given[name] = given[name] if given[name] is None else tuple(given[name])
             return cls(**given)
         except (ValueError, TypeError, KeyError) as error:
-            raise ExportError(
-                f"what the file tells of its model cannot be read: {error}"
-            ) from error
+            raise InputError(f"what the file tells of its model cannot be read: {error}") from error

@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .predictor import Colour, Prediction
+from .colours import Colour
 
 #: Smaller images are enlarged, so that the text at the boxes can be read.
 SMALLEST_SIDE = 384
 PAPER, INK = (255, 255, 255), (40, 40, 40)
 MASK_OPACITY, MAP_OPACITY = 0.45, 0.55
 
+
+class Drawable(Protocol):
+    """What is drawn: a `Prediction`."""
+
+    @property
+    def boxes(self) -> np.ndarray | None: ...
+    @property
+    def labels(self) -> np.ndarray | None: ...
+    @property
+    def scores(self) -> np.ndarray | None: ...
+    @property
+    def masks(self) -> np.ndarray | None: ...
+    @property
+    def label_map(self) -> np.ndarray | None: ...
+
+
 NameOf = Callable[[int], str]
 ColourOf = Callable[[int], Colour]
 
 
 def draw_prediction(
-    image: Image.Image, prediction: Prediction, name_of: NameOf, colour_of: ColourOf, *, legend: int
+    image: Image.Image, prediction: Drawable, name_of: NameOf, colour_of: ColourOf, *, legend: int
 ) -> Image.Image:
     """A copy of an image with the prediction drawn over it.
 
@@ -44,7 +61,7 @@ def legend_width(names: list[str]) -> int:
 
 
 def _with_objects(
-    image: Image.Image, prediction: Prediction, scale: int, name_of: NameOf, colour_of: ColourOf
+    image: Image.Image, prediction: Drawable, scale: int, name_of: NameOf, colour_of: ColourOf
 ) -> Image.Image:
     boxes, labels, scores = prediction.boxes, prediction.labels, prediction.scores
     assert boxes is not None and labels is not None and scores is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -10,11 +11,11 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 
-from ...data.annotations.json_files import read_json
-from ...files.whole import write_whole
-from .predictor import Prediction
+from ..data.annotations.json_files import read_json
+from ..files.whole import write_whole
+from .prediction import Prediction
+from .run_lengths import run_lengths
 
 
 class CocoPredictions:
@@ -40,8 +41,7 @@ class CocoPredictions:
         self._next = 1 + max(self._ids.values(), default=0)
         ids = {one["name"]: one["id"] for one in known.get("categories", [])}
         if not set(classes) <= ids.keys():
-            coco = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
-            ids = {name: number for number, name in enumerate(coco)}
+            ids = _coco_ids()
         if not set(classes) <= ids.keys():
             ids = {name: label + 1 for label, name in enumerate(classes)}
         self.categories = [{"id": ids[name], "name": name} for name in classes]
@@ -90,16 +90,14 @@ class CocoPredictions:
         return self.categories[label]["id"] if label < len(self.categories) else label + 1
 
 
-def run_lengths(mask: np.ndarray) -> dict[str, Any]:
-    """COCO's compressed run lengths of a mask `(H, W)`.
+def _coco_ids() -> dict[str, int]:
+    """COCO's ids of its classes; none without torchvision, whose weights tell them."""
+    if importlib.util.find_spec("torchvision") is None:
+        return {}
+    from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 
-    >>> run_lengths(np.eye(2, dtype=bool))
-    {'size': [2, 2], 'counts': '0120'}
-    """
-    from pycocotools import mask as coco_mask
-
-    encoded = coco_mask.encode(np.asfortranarray(mask, np.uint8))
-    return {"size": list(encoded["size"]), "counts": encoded["counts"].decode()}
+    names = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
+    return {name: number for number, name in enumerate(names)}
 
 
 def write_label_map(label_map: np.ndarray, file: Path) -> None:

@@ -1,0 +1,138 @@
+"""A trained model, asked from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from ..data.images.reading import Loader
+from ..options.errors import InputError
+from .colours import Colour
+from .onnx_model import OnnxModel
+from .prediction import Prediction
+
+Input = str | Path | np.ndarray | Image.Image
+
+
+class Model(Protocol):
+    """What can be asked: :class:`OnnxModel`, and the models of configs."""
+
+    classes: tuple[str, ...]
+    palette: list[Colour]
+
+    @property
+    def notes(self) -> Sequence[str]: ...
+    @property
+    def dataset(self) -> Mapping[str, Any]: ...
+    @property
+    def loader(self) -> Loader: ...
+    def name_of(self, label: int) -> str: ...
+    def colour_of(self, label: int) -> Colour: ...
+    def read(self, file: Path) -> np.ndarray: ...
+    def predict(
+        self, images: Sequence[np.ndarray], files: Sequence[Path | None]
+    ) -> list[Prediction]: ...
+    def predict_frames(self, frames: Sequence[np.ndarray]) -> list[Prediction]: ...
+
+
+#: Opens the model of a config with a checkpoint; MMEngine's room sets it.
+CONFIG_MODELS: list[Callable[..., Model]] = []
+
+
+class Predictor:
+    """A trained model, from a config and a checkpoint or from an `.onnx` file.
+
+    Args:
+        model: an `.onnx` file of `resblock export`, which needs neither PyTorch nor MM packages;
+            or a config file.
+        checkpoint: with the weights of the config's model.
+        score_threshold: objects with a lower score are left out.
+        batch_size: images at once; only images of the same size share a batch.
+        device: where the model of a config computes; None is a GPU if one is available.
+
+    Attributes:
+        classes, palette: names and colours by label.
+
+    Raises:
+        InputError: a file is missing, damaged or of another kind.
+
+    Example:
+        >>> Predictor("gone.onnx")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        resblock_backbones.options.errors.InputError: gone.onnx: ...
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        checkpoint: str | Path | None = None,
+        *,
+        score_threshold: float = 0.3,
+        batch_size: int = 1,
+        device: str | None = None,
+    ) -> None:
+        if not 0 <= score_threshold <= 1:
+            raise InputError(f"score_threshold={score_threshold}: must lie in 0 to 1")
+        if batch_size < 1:
+            raise InputError(f"batch_size={batch_size}: must be at least 1")
+        self.batch_size = batch_size
+        if str(model).endswith(".onnx"):
+            if checkpoint is not None:
+                raise InputError(f"{model}: has its weights; a checkpoint was given beside it")
+            self.model: Model = OnnxModel(model, score_threshold=score_threshold)
+        elif checkpoint is None:
+            raise InputError(f"{model}: is no .onnx file; a config needs a checkpoint beside it")
+        elif not CONFIG_MODELS:
+            raise InputError(
+                f"{model}: a config needs MMEngine; pip install 'resblock_backbones[onedl]'"
+            )
+        else:
+            self.model = CONFIG_MODELS[0](
+                str(model), str(checkpoint), score_threshold=score_threshold, device=device
+            )
+        self.classes, self.palette = self.model.classes, tuple(self.model.palette)
+
+    def __call__(self, images: Input | Iterable[Input]) -> list[Prediction]:
+        """Predict images.
+
+        Args:
+            images: one or several: file names, RGB arrays `(H, W, 3)` of uint8, or PIL images.
+
+        Returns:
+            One prediction for each, in order; boxes in pixels of that image.
+
+        Raises:
+            ImageError: a file cannot be read.
+            ValueError: an array of another shape.
+        """
+        single = isinstance(images, str | Path | np.ndarray | Image.Image)
+        given: list[Any] = [images] if single else list(images)  # type: ignore[arg-type]
+        results: list[Prediction | None] = [None] * len(given)
+        groups: dict[tuple[int, ...], list[tuple[int, np.ndarray, Path | None]]] = {}
+        for index, one in enumerate(given):
+            file = Path(one) if isinstance(one, str | Path) else None
+            pixels = self.model.read(file) if file else _bgr(one)
+            groups.setdefault(pixels.shape[:2], []).append((index, pixels, file))
+        for group in groups.values():
+            for begin in range(0, len(group), self.batch_size):
+                batch = group[begin : begin + self.batch_size]
+                found = self.model.predict([one[1] for one in batch], [one[2] for one in batch])
+                for (index, _, _), prediction in zip(batch, found, strict=True):
+                    results[index] = prediction
+        return [one for one in results if one is not None]
+
+
+def _bgr(image: np.ndarray | Image.Image) -> np.ndarray:
+    pixels = np.asarray(image.convert("RGB") if isinstance(image, Image.Image) else image)
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[..., None], 3, 2)
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+        raise ValueError(
+            f"an image of {pixels.shape}, {pixels.dtype}: must be (H, W, 3), uint8, RGB"
+        )
+    return np.ascontiguousarray(pixels[..., ::-1])

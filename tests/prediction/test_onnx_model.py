@@ -1,0 +1,214 @@
+"""A whole model in an ONNX file is asked from Python and from the command line, without PyTorch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+from resblock_backbones import Prediction, Predictor  # noqa: E402
+from resblock_backbones.commands.front import main  # noqa: E402
+from resblock_backbones.files.model_card import CARD, Card  # noqa: E402
+from resblock_backbones.options.errors import InputError  # noqa: E402
+
+BOXES = np.array([[[2, 4, 20, 16], [1, 1, 9, 9], [0, 0, 0, 0]]], np.float32)
+SCORES = np.array([[0.9, 0.4, 0.0]], np.float32)
+
+
+def detector(file, card=None, masks=None, size=("height", "width"), kind=TensorProto.FLOAT):
+    """A model that finds the same two objects in any image."""
+    values = [
+        BOXES,
+        SCORES,
+        np.array([[1, 0, 0]]),
+        np.array([2]),
+        *([] if masks is None else [masks]),
+    ]
+    card = card or Card("detection", "Constant", ("ring", "star"), most=3)
+    names = list(card.outputs)
+    nodes = [
+        helper.make_node("Constant", [], [name], value=numpy_helper.from_array(value))
+        for name, value in zip(names, values, strict=True)
+    ]
+    image = helper.make_tensor_value_info(
+        "images", kind, ["n" if size[0] == "height" else 1, 3, *size]
+    )
+    outputs = [
+        helper.make_tensor_value_info(
+            name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
+        )
+        for name, value in zip(names, values, strict=True)
+    ]
+    save(file, nodes, image, outputs, card)
+
+
+def brightness(file, card):
+    """A segmentor: class 1 where red is above 100."""
+    nodes = [
+        helper.make_node("Gather", ["images", "zero"], ["red"], axis=1),
+        helper.make_node("Greater", ["red", "limit"], ["bright"]),
+        helper.make_node("Cast", ["bright"], ["label_map"], to=TensorProto.INT64),
+    ]
+    image = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, "h", "w"])
+    output = helper.make_tensor_value_info("label_map", TensorProto.INT64, ["n", "h", "w"])
+    constants = [
+        numpy_helper.from_array(np.array(0), "zero"),
+        numpy_helper.from_array(np.array(100, np.float32), "limit"),
+    ]
+    save(file, nodes, image, [output], card, constants)
+
+
+def save(file, nodes, image, outputs, card, constants=()):
+    graph = helper.make_graph(nodes, "g", [image], outputs, list(constants))
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {CARD: card.as_json()} if card else {"by": "another"})
+    onnx.save(model, file)
+
+
+def image(height, width):
+    return np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
+
+
+def test_boxes_are_in_pixels_of_the_image_that_was_given(tmp_path):
+    card = Card("detection", "C", ("ring", "star"), resize="keep_ratio", size=(100, 50), most=3)
+    detector(tmp_path / "m.onnx", card)
+    # 40 x 100 becomes 40 x 100; 80 x 200 is halved.
+    small, large = Predictor(tmp_path / "m.onnx", score_threshold=0.0)(
+        [image(40, 100), image(80, 200)]
+    )
+    np.testing.assert_allclose(small.boxes, BOXES[0, :2])
+    np.testing.assert_allclose(large.boxes, 2 * BOXES[0, :2])
+    assert small.labels.tolist() == [1, 0] and [small.name_of(one) for one in (0, 1)] == [
+        "ring",
+        "star",
+    ]
+
+
+def test_what_is_below_the_threshold_or_padding_is_left_out(tmp_path):
+    detector(tmp_path / "m.onnx")
+    (one,) = Predictor(tmp_path / "m.onnx", score_threshold=0.5)(image(40, 40))
+    assert len(one) == 1 and one.scores.tolist() == pytest.approx([0.9])
+
+
+def test_a_file_of_one_size_takes_images_of_any(tmp_path):
+    detector(tmp_path / "m.onnx", size=(20, 40), kind=TensorProto.UINT8)
+    (one,) = Predictor(tmp_path / "m.onnx")(image(40, 60))  # has to be halved to fit
+    np.testing.assert_allclose(one.boxes, 2 * BOXES[0, :2])
+
+
+@pytest.mark.parametrize("kind", ["whole", "raw"])
+def test_masks_have_the_size_of_the_image(kind, tmp_path):
+    if kind == "raw":
+        masks = np.ones((1, 3, 4, 4), np.float32)
+    else:
+        masks = np.zeros((1, 3, 20, 30), bool)
+        masks[0, 0, 4:16, 2:20] = masks[0, 1, 1:9, 1:9] = True
+    card = Card("detection", "C", ("a", "b"), most=3, masks=kind, resize="exact", size=(30, 20))
+    detector(tmp_path / "m.onnx", card, masks)
+    (one,) = Predictor(tmp_path / "m.onnx")(image(40, 60))
+    assert one.masks.shape == (2, 40, 60) and one.masks.dtype == bool
+    # Box (4, 8) to (40, 32); the corners of a raw mask are rounded.
+    assert one.masks[0, 8:32, 8:36].all() and one.masks[0, 12:28, 4:40].all()
+    assert one.masks[0].sum() == one.masks[0, 8:32, 4:40].sum() > 0.9 * 24 * 36
+
+
+def test_label_maps_have_the_size_of_the_image(tmp_path):
+    card = Card("segmentation", "C", ("dark", "bright"), resize="exact", size=(32, 16))
+    brightness(tmp_path / "m.onnx", card)
+    pixels = np.zeros((40, 80, 3), np.uint8)
+    pixels[:, 40:, 0] = 255
+    (one,) = Predictor(tmp_path / "m.onnx")(Image.fromarray(pixels))
+    assert one.label_map.shape == (40, 80) and (one.label_map[:, 40:] == 1).all()
+    assert not one.label_map[:, :38].any() and one.draw(pixels).height >= 40
+
+
+def test_predictions_are_drawn_and_become_coco_results(tmp_path):
+    detector(tmp_path / "m.onnx")
+    (one,) = Predictor(tmp_path / "m.onnx", score_threshold=0.0)(image(40, 40))
+    first, second = one.to_coco(image_id=3, category_ids=[7, 9])
+    assert (first["category_id"], second["category_id"], first["image_id"]) == (9, 7, 3)
+    assert first["bbox"] == [2.0, 4.0, 18.0, 12.0]
+    assert one.draw(image(40, 40)).size == (400, 400)
+
+
+def test_a_prediction_whose_arrays_do_not_belong_together_is_refused():
+    for arrays, message in (
+        ({}, "boxes, labels and scores, or a label_map"),
+        ({"boxes": np.zeros((2, 3)), "labels": np.zeros(2), "scores": np.zeros(2)}, r"\(N, 4\)"),
+        ({"boxes": np.zeros((2, 4)), "labels": np.zeros(1), "scores": np.zeros(2)}, "labels: must"),
+        ({"label_map": np.zeros(3)}, "label_map: must be"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Prediction(**arrays)
+
+
+def test_other_files_are_refused_by_name(tmp_path):
+    detector(tmp_path / "m.onnx")
+    save_without = tmp_path / "other.onnx"
+    model = onnx.load(tmp_path / "m.onnx")
+    del model.metadata_props[:]
+    onnx.save(model, save_without)
+    (tmp_path / "broken.onnx").write_bytes(b"no model")
+    for given, message in (
+        ((tmp_path / "gone.onnx",), "gone.onnx: there is no such file"),
+        ((tmp_path / "broken.onnx",), "broken.onnx: ONNX Runtime cannot read it"),
+        ((save_without,), "other.onnx: its metadata has no .*resblock export"),
+        ((tmp_path / "m.onnx", "a.pth"), "a checkpoint was given beside it"),
+        (("config.py",), "config.py: is no .onnx file; a config needs a checkpoint"),
+    ):
+        with pytest.raises(InputError, match=message):
+            Predictor(*given)
+    with pytest.raises(ValueError, match=r"\(4, 4, 2\), uint8: must be"):
+        Predictor(tmp_path / "m.onnx")(np.zeros((4, 4, 2), np.uint8))
+
+
+def test_the_command_writes_drawings_and_coco_json(tmp_path, capsys):
+    detector(tmp_path / "m.onnx")
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        Image.fromarray(image(40, 50)).save(tmp_path / "in" / f"{name}.png")
+    out = tmp_path / "out"
+    assert main(["predict", str(tmp_path / "m.onnx"), str(tmp_path / "in"), "--out", str(out)]) == 0
+    assert "2 images, 4 objects" in capsys.readouterr().out
+    written = json.loads((out / "predictions.json").read_text())
+    assert [one["name"] for one in written["categories"]] == ["ring", "star"]
+    assert sorted(one.name for one in (out / "drawn").iterdir()) == ["a.png", "b.png"]
+    (tmp_path / "none").mkdir()
+    assert main(["predict", str(tmp_path / "m.onnx"), str(tmp_path / "none"), "--out", "x"]) == 2
+    assert "there is no image in this folder" in capsys.readouterr().err
+
+
+def test_it_runs_where_neither_torch_nor_the_mm_packages_are(tmp_path):
+    detector(tmp_path / "m.onnx")
+    Image.fromarray(image(40, 50)).save(tmp_path / "a.png")
+    program = f"""
+import sys
+import importlib.util
+hidden = ("torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmseg")
+class Hider:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in hidden:
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Hider())
+real = importlib.util.find_spec
+importlib.util.find_spec = lambda name: None if name in hidden else real(name)
+from importlib import metadata
+def version(name):
+    raise metadata.PackageNotFoundError(name)
+metadata.version = version
+sys.argv = ["resblock"]
+from resblock_backbones.commands.front import main
+sys.exit(main(["predict", {str(tmp_path / "m.onnx")!r}, {str(tmp_path / "a.png")!r},
+               "--out", {str(tmp_path / "out")!r}]))
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert Path(tmp_path / "out/predictions.json").is_file()
