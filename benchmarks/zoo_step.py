@@ -133,14 +133,14 @@ def _settle_norms(model: nn.Module, inputs: Any) -> None:
     ]
     before = [(one.training, one.momentum) for one in norms]
     for norm in norms:
-        norm.train()
+        norm.training = True  # not train(), which norm_eval keeps in eval mode
         norm.momentum = 1.0
     with torch.no_grad():
         for part in list(model.modules()):
             if isinstance(getattr(part, "backbone", None), nn.Module):
                 part.backbone(images)
     for norm, (training, momentum) in zip(norms, before, strict=True):
-        norm.train(training)
+        norm.training = training
         norm.momentum = momentum
 
 

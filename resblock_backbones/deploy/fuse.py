@@ -48,7 +48,9 @@ class FusedBackbone(nn.Module):
     def forward(self, x: Tensor) -> Any:
         dtype = next(self.net.parameters()).dtype
         outputs = self.net(x.to(dtype=dtype, memory_format=torch.channels_last))
-        return _to(outputs, x.dtype) if x.is_floating_point() else outputs
+        if isinstance(x, Tensor) and not x.is_floating_point():  # a symbolic trace cannot tell
+            return outputs
+        return _to(outputs, x.dtype)
 
     def train(self, mode: bool = True) -> FusedBackbone:
         """Does nothing: the backbone is for inference."""
@@ -173,8 +175,8 @@ def _fold(parent: nn.Module, conv_name: str, norm_name: str) -> None:
 
 
 def _to(outputs: Any, dtype: torch.dtype) -> Any:
-    if isinstance(outputs, Tensor):
-        return outputs.to(dtype)
     if isinstance(outputs, Mapping):
         return type(outputs)((name, _to(output, dtype)) for name, output in outputs.items())  # type: ignore[call-arg]
-    return type(outputs)(_to(output, dtype) for output in outputs)
+    if isinstance(outputs, list | tuple):
+        return type(outputs)(_to(output, dtype) for output in outputs)
+    return outputs.to(dtype)

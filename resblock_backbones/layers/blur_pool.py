@@ -43,13 +43,26 @@ class BlurPool(nn.Module):
         self.register_buffer("kernel", kernel.to(torch.get_default_dtype()), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        # The reflection of a single pixel is that pixel.
-        mode = "reflect" if min(x.shape[-2:]) > self.padding else "replicate"
         # (N, C, H, W) -> (N, C, H + 2 * padding, W + 2 * padding)
-        x = F.pad(x, (self.padding,) * 4, mode=mode)
+        x = pad_reflected(x, self.padding)
         kernel = self.kernel.to(x.dtype).expand(self.channels, 1, -1, -1)
         # -> (N, C, ceil(H / stride), ceil(W / stride))
         return F.conv2d(x, kernel, stride=self.stride, groups=self.channels)
+
+
+@torch.fx.wrap  # one node of a symbolic trace, since the mode depends on the size
+def pad_reflected(x: Tensor, padding: int) -> Tensor:
+    """Pad ``(N, C, H, W)`` on all sides by reflection.
+
+    Example:
+        >>> pad_reflected(torch.tensor([[[[1.0, 2.0]]]]), 1)
+        tensor([[[[1., 1., 2., 2.],
+                  [1., 1., 2., 2.],
+                  [1., 1., 2., 2.]]]])
+    """
+    # The reflection of a single pixel is that pixel.
+    mode = "reflect" if x.shape[-2] > padding and x.shape[-1] > padding else "replicate"
+    return F.pad(x, [padding, padding, padding, padding], mode=mode)
 
 
 def average_down(stride: int) -> nn.Module:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -66,6 +67,43 @@ def build_norm(cfg: LayerCfg | None, channels: int, momentum: float | None = 0.1
 def has_statistics(module: Any) -> bool:
     """Whether ``module`` is a batch norm, whose running statistics ``norm_eval`` freezes."""
     return isinstance(module, nn.modules.batchnorm._BatchNorm)
+
+
+class StayInEval:
+    """The ``train`` of a module that stays in eval mode, whoever calls it.
+
+    A wrapper may call ``train`` on parts of a network, and not on the network that knows which of
+    them are frozen. Copying and pickling bind it to the new module.
+
+    Example:
+        >>> norm = nn.BatchNorm2d(8)
+        >>> stay_in_eval(norm, True)
+        >>> nn.Sequential(norm).train()[0].training
+        False
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = weakref.ref(module)  # no circle, so that memory is free at once
+
+    def __call__(self, mode: bool = True) -> nn.Module:
+        module: Any = self.module()
+        return nn.Module.train(module, False)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> StayInEval:
+        module: Any = self.module()
+        return StayInEval(memo.get(id(module), module))
+
+    def __reduce__(self) -> tuple[type[StayInEval], tuple[Any]]:
+        return StayInEval, (self.module(),)
+
+
+def stay_in_eval(module: nn.Module, stays: bool) -> None:
+    """Put ``module`` in eval mode for good, or let it change its mode again."""
+    if stays:
+        vars(module)["train"] = StayInEval(module)
+        module.eval()
+    elif isinstance(vars(module).get("train"), StayInEval):
+        del vars(module)["train"]
 
 
 def recompute_contexts(

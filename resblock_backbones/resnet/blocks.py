@@ -114,6 +114,7 @@ class ResBlock(ResidualUnit):
         with_cp: bool = False,
     ) -> None:
         super().__init__()
+        self.stride, self.dilation = stride, dilation
         midplanes = outplanes if midplanes is None else midplanes
         blur = build_anti_alias(anti_alias, midplanes, stride)
         layer: dict[str, Any] = {"bias": bias, "conv_cfg": conv_cfg}
@@ -232,6 +233,7 @@ class BottleneckResBlock(ResidualUnit):
         with_cp: bool = False,
     ) -> None:
         super().__init__()
+        self.stride, self.dilation = stride, dilation
         firstplanes, midplanes = _midplanes(midplanes, outplanes, self.expansion)
         check_choice("style", style, ["pytorch", "caffe"])
         check_bool("spatial_separable", spatial_separable)

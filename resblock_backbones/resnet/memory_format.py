@@ -21,7 +21,8 @@ def to_channels_last(x: Tensor) -> Tensor:
         >>> to_channels_last(torch.zeros(1, 1, 4, 5)).stride()
         (20, 1, 5, 1)
     """
-    if x.shape[1] == 1:  # has both formats, and PyTorch then takes it for contiguous
+    # One channel has both formats, and PyTorch then takes it for contiguous. A trace has no sizes.
+    if isinstance(x, Tensor) and x.shape[1] == 1:
         return torch.empty_like(x, memory_format=torch.channels_last).copy_(x)
     return x.contiguous(memory_format=torch.channels_last)
 
@@ -48,14 +49,19 @@ def channels_last_helps(x: Tensor, net: nn.Module) -> bool:
     On the CPU they are with large inputs, since oneDNN otherwise reorders the input and output of
     each convolution. In turn contiguous weights are reordered, except for 1x1 kernels, and once
     more for the gradient. On other devices it depends on device and dtype: False. Also False when
-    compiling or tracing: the compiler chooses formats itself.
+    compiling or tracing: the compiler chooses formats itself; and if ``x`` is not contiguous.
 
     Example:
         >>> net = nn.Conv2d(3, 8, 3)
         >>> [channels_last_helps(torch.zeros(1, 3, side, side), net) for side in (8, 2)]
         [True, False]
     """
-    if not (is_eager_batch(x) and not torch.compiler.is_compiling() and is_cpu_type(x)):
+    if not (
+        is_eager_batch(x)
+        and x.is_contiguous()
+        and not torch.compiler.is_compiling()
+        and is_cpu_type(x)
+    ):
         return False
     kernels = [parameter for parameter in net.parameters() if parameter.dim() == 4]
     reordered = sum(

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from ..layers import AntiAlias, run_layers
-from ..layers.norm import has_statistics
+from ..layers.norm import has_statistics, stay_in_eval
 from ..layers.registry import LayerCfg
 from ..options.checks import (
     check_bool,
@@ -21,6 +21,8 @@ from ..options.checks import (
 )
 from .checkpoints import checkpoints
 from .initial_values import init_network, reset_parameters, resolve_init_cfg
+from .interfaces.familiar_names import FamiliarNetwork
+from .interfaces.scripting import scriptable
 from .memory_format import (
     ChannelsLast,
     channels_last_helps,
@@ -35,7 +37,7 @@ from .stages import build_stage
 from .stem import build_stem
 
 
-class FlexResNet(nn.Module):
+class FlexResNet(FamiliarNetwork, nn.Module):
     """ResNet for dense prediction: ``(N, in_channels, H, W)`` to one feature map per output stage.
 
     Takes every option of MMDetection's ResNet and ResNeXt and of MMSegmentation's ResNet, V1c
@@ -50,7 +52,8 @@ class FlexResNet(nn.Module):
         num_stages: number of stages.
         strides: of each stage.
         dilations: of each stage.
-        out_indices: the stages whose outputs are returned, ascending, from 0.
+        out_indices: the stages whose outputs are returned, ascending, from 0. Those behind the last
+            are built, so that weights of the whole network load, but do not run and learn nothing.
         style: ``'pytorch'``: a bottleneck's 3x3 convolution downsamples; ``'caffe'``: its first.
         deep_stem: three 3x3 convolutions for the 7x7 one (ResNet-C, arXiv 1812.01187).
         avg_down: average pooling does the shortcuts' downsampling (ResNet-D, ibid.).
@@ -169,11 +172,12 @@ class FlexResNet(nn.Module):
     ) -> None:
         super().__init__()
         self.plan = plan_network(**structure(locals()))
-        for name, layer in build_stem(self.plan.stem, self.plan.shared).items():
+        stem = build_stem(self.plan.stem, self.plan.shared)
+        self._stem_names = tuple(stem)
+        for name, layer in stem.items():
             self.add_module(name, layer)
-        for number, stage in enumerate(self.plan.stages, 1):
-            blocks = build_stage(stage, self.plan.shared, with_cp=with_cp)
-            self.add_module(f"layer{number}", blocks)
+        for name, stage in zip(self.res_layers, self.plan.stages, strict=True):
+            self.add_module(name, build_stage(stage, self.plan.shared, with_cp=with_cp))
 
         self.depth = depth
         self.out_indices = self.plan.out_indices
@@ -189,6 +193,8 @@ class FlexResNet(nn.Module):
         self.zero_init_residual = check_bool("zero_init_residual", zero_init_residual)
         self.init_cfg = resolve_init_cfg(pretrained, init_cfg)
         reset_parameters(self, self.zero_init_residual)
+        for behind in self.stages[self.out_indices[-1] + 1 :]:
+            behind.requires_grad_(False)
         if self.channels_last is True:
             weights_to_channels_last(self)
         self.train()
@@ -261,12 +267,12 @@ class FlexResNet(nn.Module):
     @property
     def stages(self) -> list[nn.Module]:
         """The stages, in the order of the forward pass."""
-        return [module for name, module in self.named_children() if name.startswith("layer")]
+        return [getattr(self, name) for name in self.res_layers]
 
     @property
     def stem_layers(self) -> list[nn.Module]:
         """The stem's layers, in the order of the forward pass."""
-        return [module for name, module in self.named_children() if not name.startswith("layer")]
+        return [getattr(self, name) for name in self._stem_names]
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Feature maps of the stages in ``out_indices``.
@@ -277,13 +283,13 @@ class FlexResNet(nn.Module):
         Returns:
             For each output ``(N, out_channels[i], ceil(H / out_strides[i]), ...)``.
         """
-        back = self.channels_last == "auto" and x.is_contiguous() and channels_last_helps(x, self)
+        back = self.channels_last == "auto" and channels_last_helps(x, self)
         if back or self.channels_last is True:
             x = to_channels_last(x)
         # (N, in_channels, H, W) -> (N, stem_channels, H / 4, W / 4)
         x = run_layers(self.stem_layers, x)
         outputs = []
-        for index, stage in enumerate(self.stages):
+        for index, stage in enumerate(self.stages[: self.out_indices[-1] + 1]):
             # (N, C, h, w) -> (N, C', h / stride, w / stride)
             x = stage(x)
             if index in self.out_indices:
@@ -291,16 +297,17 @@ class FlexResNet(nn.Module):
         return tuple(outputs)
 
     def train(self, mode: bool = True) -> FlexResNet:
-        """Set the mode; frozen stages, and with ``norm_eval`` batch norms, stay in eval mode."""
-        super().train(mode)
+        """Set the mode; frozen stages, and with ``norm_eval`` batch norms, stay in eval mode.
+
+        They also do when ``train`` is called on them, or on a module that holds some of them.
+        """
+        frozen: set[nn.Module] = set()
         if self.frozen_stages >= 0:
-            for module in (*self.stem_layers, *self.stages[: self.frozen_stages]):
-                module.eval().requires_grad_(False)
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if has_statistics(module):
-                    module.eval()
-        return self
+            for part in (*self.stem_layers, *self.stages[: self.frozen_stages]):
+                frozen.update(part.requires_grad_(False).modules())
+        for module in self.modules():
+            stay_in_eval(module, module in frozen or (self.norm_eval and has_statistics(module)))
+        return super().train(mode)
 
     def init_weights(self) -> None:
         """Initialise the parameters as ``init_cfg`` says; MMEngine calls this.
@@ -309,6 +316,9 @@ class FlexResNet(nn.Module):
             CheckpointError: the checkpoint cannot be read, or does not match.
         """
         init_network(self, self.init_cfg, self.zero_init_residual)
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        return scriptable(self)  # torch.jit.script asks for it
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         checkpoints().rename_keys(state_dict, prefix)

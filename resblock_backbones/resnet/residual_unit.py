@@ -13,9 +13,10 @@ from ..layers.folding.foldable import is_unhooked
 from ..layers.folding.one_pass import MIN_OUTPUT_NUMEL
 from ..layers.norm import recompute_contexts
 from .extras import run_extras
+from .interfaces.familiar_names import FamiliarBlock
 
 
-class ResidualUnit(nn.Module):
+class ResidualUnit(FamiliarBlock, nn.Module):
     """The forward pass of all blocks: convolutions, optional modules, shortcut, activations.
 
     A subclass builds ``conv1 bn1 ... convN bnN``, and says how many there are.
@@ -41,7 +42,7 @@ class ResidualUnit(nn.Module):
         With ``overwrite`` the result may be written into the memory of ``x`` if that is not needed
         for a gradient; only if nothing else uses ``x``.
         """
-        if self.with_cp and torch.is_grad_enabled():
+        if self.with_cp and torch.is_grad_enabled() and isinstance(x, Tensor):  # no fx.Proxy
             if torch.compiler.is_compiling():  # a graph recomputes values alone, in no context
                 return checkpoint(self._compute, x, use_reentrant=False)
             contexts = partial(recompute_contexts, self)

@@ -81,11 +81,13 @@ class FlexResNetFPN(nn.Module):
         )
         self.level_names = _names_of_levels(self.fpn, body.out_channels)
 
-    def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
         # (N, in_channels, H, W) -> (N, C_i, H / stride_i, W / stride_i) for each output i
-        maps = self.body(x)
+        maps = OrderedDict()
+        for level, one in enumerate(self.body(x)):
+            maps[str(level)] = one
         # -> (N, out_channels, H / stride_i, W / stride_i), then the extra levels
-        return self.fpn(OrderedDict((str(level), one) for level, one in enumerate(maps)))
+        return self.fpn(maps)
 
     def anchors(
         self,

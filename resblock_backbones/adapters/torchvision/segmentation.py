@@ -48,11 +48,12 @@ class SegmentationModel(nn.Module):
         self.classifier = classifier
         self.aux_classifier = aux_classifier
 
-    def forward(self, x: Tensor) -> OrderedDict[str, Tensor]:
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
         # (N, in_channels, H, W) -> (N, C_i, H / stride_i, W / stride_i) for each output i
         maps = self.backbone(x)
         # -> (N, classes, H / stride_i, W / stride_i)
-        outputs = OrderedDict(out=self.classifier(maps[-1]))
+        outputs = OrderedDict()
+        outputs["out"] = self.classifier(maps[-1])
         if self.aux_classifier is not None:
             outputs["aux"] = self.aux_classifier(maps[-2])
         for name, scores in outputs.items():  # -> (N, classes, H, W)

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from ...console.table import text_table
 from ...layers import run_layers
 from ...layers.folding.conv_norm import folding_off
-from ...layers.norm import has_statistics
 from ...options.checks import check_int
 from ..network import FlexResNet
 from ..plan import NetworkPlan
@@ -183,15 +182,16 @@ def _saved(net: FlexResNet, x: Tensor) -> dict[str, int]:
     A batch norm has no statistics of the single pixel that one small image may come down to: ``x``
     has two images.
     """
-    net = copy.deepcopy(net).cpu().train().requires_grad_(True)
+    net = copy.deepcopy(net).cpu()
+    net.frozen_stages, net.norm_eval = -1, True
+    net.train().requires_grad_(True)
     for module in net.modules():
-        if has_statistics(module):
-            module.eval()
         if isinstance(module, nn.SyncBatchNorm):  # computes on a GPU only, and keeps as much
             module.__class__ = nn.BatchNorm2d  # type: ignore[assignment]
     saved = {"folded": saved_bytes(net, x)}
     with folding_off():
         saved["unfolded"] = saved_bytes(net, x)
-    nn.Module.train(net)
+    net.norm_eval = False
+    net.train()
     saved["batch_statistics"] = saved_bytes(net, x)
     return {kind: size // len(x) for kind, size in saved.items()}

@@ -11,6 +11,7 @@ from ...layers import AntiAlias
 from ...layers.registry import LayerCfg
 from ..feature_info import FeatureInfo, resnet_info
 from ..shortcut import Pooling, Residual
+from .local_layers import StorablePlan
 
 BlockKind = Literal["basic", "bottleneck"]
 StemPool = Literal["max", "average", "conv"]
@@ -23,7 +24,7 @@ STEM_STRIDE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class SharedPlan:
+class SharedPlan(StorablePlan):
     """Options that stem and stages share, as in ``FlexResNet``."""
 
     style: str = "pytorch"
@@ -88,7 +89,7 @@ class BlockPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StagePlan:
+class StagePlan(StorablePlan):
     """The blocks of a stage, and what they have in common.
 
     Attributes:

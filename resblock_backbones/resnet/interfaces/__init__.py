@@ -1,0 +1,1 @@
+"""Names and protocols by which other libraries read a network."""
