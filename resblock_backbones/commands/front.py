@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -84,6 +85,7 @@ def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | N
     show_traceback = "--traceback" in (sys.argv[1:] if arguments is None else arguments)
     # Errors of wrong input; a command may name further ones.
     mistakes = (InputError, FileNotFoundError, *getattr(command, "MISTAKES", ()))
+    warnings.formatwarning = _format_warning
     try:
         if name != "doctor":  # which reports an old torch itself
             _check_torch()
@@ -105,6 +107,22 @@ def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | N
             traceback.print_exc()
             return status
         return refuse(str(error), status)
+
+
+def _format_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """One line for a warning of this package; any other as Python formats it."""
+    if category.__module__.startswith(__name__.partition(".")[0]):
+        return f"warning: {message}\n"
+    return _PYTHONS_FORMAT(message, category, filename, lineno, line)
+
+
+_PYTHONS_FORMAT = warnings.formatwarning
 
 
 def refuse(message: str, status: int = 2) -> int:

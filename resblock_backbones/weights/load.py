@@ -129,9 +129,9 @@ def match(
         tell(f"{name}: {what}")
     if backbone.claims.channel_order == "BGR" and not reverse_channels:
         tell(
-            f"{name}: weights with {backbone.dialect.name}'s names expect BGR images, from 0 to "
-            "255, unless they were trained from torchvision's; reverse_channels=True turns the "
-            "first convolution round, for RGB ones"
+            f"{name}: these weights expect BGR images, from 0 to 255, as "
+            f"{backbone.claims.order_source} says; reverse_channels=True reverses the channels of "
+            "the first convolution, for RGB images"
         )
     return tensors, report
 

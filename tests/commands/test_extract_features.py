@@ -264,3 +264,14 @@ def test_a_network_of_thirteen_bands_is_told_in_one_line(photos, capsys):
     assert run(photos, "--weights", "sentinel.pth", "--out", "out") == 2
     told = capsys.readouterr().err
     assert "takes 13 channels, these images have 3" in told and "Traceback" not in told
+
+
+def test_a_guess_about_the_weights_is_one_line_of_warning(photos, capsys):
+    from torchvision.models import resnet50
+
+    torch.save(resnet50().state_dict(), "resnet50_caffe.pth")
+    script = [sys.executable, TOOL, "photos/grey.png", "--weights", "resnet50_caffe.pth"]
+    done = subprocess.run([*script, "--out", "out"], capture_output=True, text=True, check=True)
+    told = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    assert "style='caffe' is a guess by its name, which holds 'caffe'" in told[0]
+    assert "expect BGR images, from 0 to 255, as its name, which holds 'caffe' says" in told[1]

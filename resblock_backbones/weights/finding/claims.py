@@ -32,6 +32,7 @@ class Claims:
         source: who says so.
         is_guess: the source is no statement about these weights, but a habit or a name.
         channel_order: of the images that the weights expect.
+        order_source: who says that.
         options: others of ``FlexResNet``, that all networks of the family have.
     """
 
@@ -40,6 +41,7 @@ class Claims:
     is_guess: bool
     channel_order: Order
     options: Mapping[str, Any]
+    order_source: str = ""
 
 
 def read_claims(
@@ -55,13 +57,14 @@ def read_claims(
     """
     style, source, is_guess = _style(dialect, content, name, tensors)
     order: Order = dialect.channel_order
+    order_source = f"the default of {dialect.name}'s names"
     if dialect.name == "detectron2":
         signed = content.get("__author__") in RGB_AUTHORS
         # What was trained from torchvision's weights sees RGB; Detectron2's default is BGR.
         order = "BGR" if style != "pytorch" or (is_grouped(tensors) and not signed) else "RGB"
     elif style == "caffe" and source.startswith("its name"):
-        order = "BGR"
-    return Claims(style, source, is_guess, order, dialect.options)
+        order, order_source = "BGR", source
+    return Claims(style, source, is_guess, order, dialect.options, order_source)
 
 
 def is_grouped(tensors: Mapping[str, Tensor]) -> bool:
