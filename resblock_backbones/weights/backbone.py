@@ -24,7 +24,7 @@ CLASSIFIER = re.compile(r"fc\.")
 HEADS = re.compile(
     r"(?:^|_)(?:fc|heads?|classifiers?|cls|linear|logits?|proj\w*|predict\w*|mlp|prototypes?|queue|"
     r"aux\w*|neck|fpn|rpn|roi|bbox|mask|attnpool|avgpool|pool\w*|global|loss\w*|criterion|"
-    r"contrast\w*|memory|temperature)\d*(?:_|$)"
+    r"contrast\w*|memory|temperature|pixel|mean|std|normali\w*)\d*(?:_|$)"
 )
 
 

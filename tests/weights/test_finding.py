@@ -67,7 +67,7 @@ def test_an_average_beside_the_weights_is_asked_for(raw, average, state, tmp_pat
         told = f"holds 2 ResNets, under '{raw}.', '{average}.module.'; say which by prefix="
         with pytest.raises(CheckpointError, match=told):
             use()
-    for prefix in (average, f"{average}.module", f"{average}.module."):
+    for prefix in (average, f"{average}.module", f"{average}.module.", f"{average}.module.."):
         assert loads(content, state, prefix=prefix)
     assert loads(content, other, prefix=raw)
     net = FlexResNet(
@@ -86,6 +86,8 @@ def test_a_prefix_that_two_have_is_asked_for_in_full(state):
     content = {"student": one, "teacher": one}
     assert loads(content, state, prefix="teacher.backbone")
     assert loads(content, state, prefix="teacher")
+    wrapped = {"teacher": {f"module.{key}": tensor for key, tensor in one.items()}}
+    assert loads(content | wrapped, state, prefix="teacher.backbone")
     with pytest.raises(CheckpointError, match="2 ResNets under prefix='backbone'"):
         load_weights(network(), content, prefix="backbone")
 

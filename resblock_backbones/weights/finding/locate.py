@@ -109,6 +109,8 @@ def _chosen(
         [prefix for prefix in found if prefix in _behind_containers(tensors, wanted)],
         [prefix for prefix in found if f".{prefix}".endswith(f".{wanted}")],
         [prefix for prefix in found if f".{wanted}" in f".{prefix}"],
+        # As `teacher.backbone` of `teacher.module.backbone`.
+        [prefix for prefix in found if _in_order(wanted, prefix)],
     )
     for prefixes in ways if wanted else ways[:2]:
         if len(prefixes) == 1:
@@ -122,6 +124,12 @@ def _chosen(
     raise CheckpointError(
         f"{source}: holds no ResNet under prefix='{given}'; prefixes of ResNets in it: {known}"
     )
+
+
+def _in_order(wanted: str, prefix: str) -> bool:
+    """Whether a prefix has all parts of another, in that order."""
+    parts = iter(prefix.split("."))
+    return all(part in parts for part in wanted.split("."))
 
 
 def _behind_containers(tensors: Mapping[str, Named], wanted: str) -> set[str]:

@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 from ..errors import CheckpointError
@@ -57,17 +56,6 @@ class Archive:
             file.seek(0)
             self.bytes = bytearray(file.read())
             self.parts = self._parts(file)
-
-    def __enter__(self) -> Archive:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """The memory goes when the last tensor in it does."""
 
     @property
     def limit(self) -> int:
