@@ -67,6 +67,30 @@ def test_what_is_certain_is_mended_in_a_copy(tmp_path, capfd):
     assert mended.content["categories"] == expected["categories"]
 
 
+def test_a_second_check_of_what_has_not_changed_opens_nothing(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("RESBLOCK_CACHE", str(tmp_path / "cache"))
+    content = coco()
+    content["annotations"][3]["bbox"] = None
+    file = write_coco(tmp_path / "data", content)
+    first = check(capfd, tmp_path / "data")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", only(Path.read_bytes, "cache"))
+        patch.setattr(Path, "open", only(Path.open, "cache"))
+        assert check(capfd, tmp_path / "data") == first
+    file.write_text(json.dumps(coco()))
+    assert check(capfd, tmp_path / "data")[0] == 0
+
+
+def only(function, folder):
+    """A function of paths that refuses those outside of a folder."""
+
+    def guarded(path, *more, **options):
+        assert folder in path.parts, path
+        return function(path, *more, **options)
+
+    return guarded
+
+
 def test_masks_of_0_and_255_are_mended(tmp_path, capfd):
     formats.as_masks(tmp_path / "data", on=255)
     assert "255 is ignored" in check(capfd, tmp_path / "data")[2]

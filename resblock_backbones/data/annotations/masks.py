@@ -57,11 +57,11 @@ def outline(mask: Any) -> Outline | None:
     Outline(box=(1.0, 0.0, 2.0, 2.0), area=2.0)
     """
     if isinstance(mask, list):
-        parts = [np.asarray(one, float).reshape(-1, 2) for one in mask]
-        points = np.concatenate(parts)
-        area = sum(_polygon_area(one) for one in parts)
-        (left, top), (right, bottom) = points.min(axis=0), points.max(axis=0)
-        return Outline((float(left), float(top), float(right), float(bottom)), area)
+        # Plain numbers: a polygon has too few points for NumPy to be faster.
+        x = [float(value) for one in mask for value in one[0::2]]
+        y = [float(value) for one in mask for value in one[1::2]]
+        area = sum(_polygon_area(one[0::2], one[1::2]) for one in mask)
+        return Outline((min(x), min(y), max(x), max(y)), area)
     return _outline_of_runs(run_counts(mask["counts"]), mask["size"][0])
 
 
@@ -137,6 +137,6 @@ def _outline_of_runs(runs: np.ndarray, height: int) -> Outline | None:
     return Outline(box, float((end - begin).sum()))
 
 
-def _polygon_area(points: np.ndarray) -> float:
-    x, y = points[:, 0], points[:, 1]
-    return 0.5 * abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
+def _polygon_area(x: list[float], y: list[float]) -> float:
+    following = zip(x, y, [*x[1:], x[0]], [*y[1:], y[0]], strict=True)
+    return 0.5 * abs(sum(a * d - b * c for a, b, c, d in following))

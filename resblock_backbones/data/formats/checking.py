@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...files.whole import write_whole
 from ..annotations.check import check_coco, content_of
 from ..annotations.json_files import read_json
 from ..annotations.usage import Rules, Usage, check_usage, usage_of
 from ..annotations.writing import write_json
 from ..errors import DatasetError
 from ..findings import Findings
+from ..images.facts import cache_folder
 from ..label_maps import check_label_maps
 from .coco_folder import image_folder
 from .dataset import AnnotatedImages, ImageIndex
@@ -24,23 +30,25 @@ class FolderReport:
     """What a check of a folder gave.
 
     Attributes:
-        findings: one for each file, or format.
         tables: what is there.
+        found: level -> a line for each kind of finding.
         written: files of the repaired copy.
     """
 
-    findings: list[Findings] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
+    found: dict[str, list[str]] = field(
+        default_factory=lambda: {"error": [], "warning": [], "note": []}
+    )
     written: list[Path] = field(default_factory=list)
+
+    def add(self, findings: Findings) -> None:
+        """Add the findings of a file or a format."""
+        for one in findings:
+            self.found[one.level].append(one.line)
 
     def lines(self) -> list[str]:
         """All findings, errors first, each with its level."""
-        return [
-            f"{level}: {one.line}"
-            for level in ("error", "warning", "note")
-            for findings in self.findings
-            for one in findings.of(level)
-        ]
+        return [f"{level}: {line}" for level, lines in self.found.items() for line in lines]
 
     def refuse_errors(self) -> None:
         """Stop where anything is wrong.
@@ -48,14 +56,17 @@ class FolderReport:
         Raises:
             DatasetError: the first error, and how many kinds there are.
         """
-        kinds = [one.line for findings in self.findings for one in findings.of("error")]
-        if kinds:
-            others = f"; other kinds of mistakes: {len(kinds) - 1}" if len(kinds) > 1 else ""
-            raise DatasetError(kinds[0] + others)
+        errors = self.found["error"]
+        if errors:
+            others = f"; other kinds of mistakes: {len(errors) - 1}" if len(errors) > 1 else ""
+            raise DatasetError(errors[0] + others)
 
 
 def check_folder(folder: Path, *, fix: Path | None = None) -> FolderReport:
     """Check all annotations of a folder, or one annotation file.
+
+    Where nothing has changed since the last check, neither the files nor these checks, what it
+    found is told again.
 
     Args:
         folder: of images and annotations, or a COCO file.
@@ -64,15 +75,47 @@ def check_folder(folder: Path, *, fix: Path | None = None) -> FolderReport:
     Raises:
         DatasetError: nothing in it is known, or the folder of the copy is not empty.
     """
-    if fix is not None and fix.exists() and (not fix.is_dir() or any(fix.iterdir())):
-        raise DatasetError(f"--fix {fix}: is there already; give a new folder")
+    if fix is not None:
+        if fix.exists() and (not fix.is_dir() or any(fix.iterdir())):
+            raise DatasetError(f"--fix {fix}: is there already; give a new folder")
+        return _checked(folder, fix)
+    cache = cache_folder()
+    if cache is None or not folder.exists():
+        return _checked(folder, None)
+    remembered = cache / f"check-{_fingerprint(folder)}.json"
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        known = json.loads(remembered.read_bytes())
+        return FolderReport(tables=known["tables"], found=known["found"])
+    report = _checked(folder, None)
+    with contextlib.suppress(OSError):
+        content = {"tables": report.tables, "found": report.found}
+        write_whole(remembered, json.dumps(content).encode())
+    return report
+
+
+def _fingerprint(folder: Path) -> str:
+    """Name, size and time of change of all files, and of the checks themselves."""
+    digest = hashlib.sha256(str(folder.absolute()).encode())
+    for root in (folder if folder.is_dir() else folder.parent, Path(__file__).parents[1]):
+        for path, folders, files in os.walk(root):
+            folders.sort()
+            for name in sorted(files):
+                with contextlib.suppress(OSError):
+                    stat = os.stat(os.path.join(path, name))  # noqa: PTH116, PTH118
+                    digest.update(f"{path}/{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:24]
+
+
+def _checked(folder: Path, fix: Path | None) -> FolderReport:
     report = FolderReport()
     for name, read in recognise(folder).items():
         if name == "coco":
             base = folder if folder.is_dir() else folder.parent
-            files = [folder] if folder.is_file() else sorted(folder.rglob("*.json"))
             index = ImageIndex(base)
-            for file in files:
+            if folder.is_file():
+                _check_coco(folder, base, index, fix, report)
+                continue
+            for file in sorted(folder.rglob("*.json")):
                 if json_kind(file) == "coco":
                     _check_coco(file, base, index, fix, report)
             continue
@@ -103,7 +146,7 @@ def _check_coco(
             target = fix / file.relative_to(base)
             write_json(target, content_of(document))
             report.written.append(target)
-    report.findings.append(document.findings)
+    report.add(document.findings)
 
 
 def _check_masks(data: MaskFolder, fix: Path | None, report: FolderReport) -> None:
@@ -121,11 +164,10 @@ def _check_masks(data: MaskFolder, fix: Path | None, report: FolderReport) -> No
         if not mended.of("error"):
             report.written += write_label_maps(data, fix).files.values()
         findings = mended
-    report.findings.append(findings)
+    report.add(findings)
 
 
 def _check_objects(data: AnnotatedImages, fix: Path | None, report: FolderReport) -> None:
-    report.findings.append(data.findings)
     for reason, count in data.dropped.items():
         data.findings.warning(reason, "", f"left out: {count} {reason}")
     usage = Usage(
@@ -140,5 +182,6 @@ def _check_objects(data: AnnotatedImages, fix: Path | None, report: FolderReport
     if not data.findings.of("error"):
         check_usage(usage, data.findings, training=True, title=data.format)
     report.tables.append(usage.table(f"{data.findings.source} ({data.format})"))
+    report.add(data.findings)
     if fix is not None and not data.findings.of("error"):
         report.written += write_objects(data, fix).files.values()
