@@ -153,6 +153,8 @@ class _Extractor:
         self.device, self.dtype = device, dtype
         # Checkpoints may be in double precision.
         self.number = next((one.dtype for one in net.parameters()), torch.float32)
+        first = next((one for one in net.modules() if isinstance(one, nn.Conv2d)), None)
+        self.grey = first is not None and first.in_channels == 1
         self.strides: dict[str, int] = {}
         self.channels: dict[str, int] = {}
 
@@ -164,7 +166,11 @@ class _Extractor:
         if not images:
             return []
         seen = [one if self.size is None else F.resize(one, self.size) for _, one in images]
+        if self.grey:
+            seen = [one.convert("L") for one in seen]
         x = torch.stack([self.pixels(one) for one in seen]).to(self.device, self.number)
+        if self.grey:
+            x = x[:, :1]  # the three channels of a grey image are equal
         named = self._named(self.net(x), x)
         done = []
         for index, (image, _) in enumerate(images):
