@@ -23,6 +23,7 @@ from .checkpoints import checkpoints
 from .initial_values import init_network, reset_parameters, resolve_init_cfg
 from .interfaces.familiar_names import FamiliarNetwork
 from .interfaces.scripting import scriptable
+from .interfaces.timm_methods import TimmMethods
 from .memory_format import (
     ChannelsLast,
     channels_last_helps,
@@ -37,7 +38,7 @@ from .stages import build_stage
 from .stem import build_stem
 
 
-class FlexResNet(FamiliarNetwork, nn.Module):
+class FlexResNet(FamiliarNetwork, TimmMethods, nn.Module):
     """ResNet for dense prediction: ``(N, in_channels, H, W)`` to one feature map per output stage.
 
     Takes every option of MMDetection's ResNet and ResNeXt and of MMSegmentation's ResNet, V1c

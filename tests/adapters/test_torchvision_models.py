@@ -18,7 +18,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 from resblock_backbones import FlexResNet, fuse_backbone
 from resblock_backbones.adapters.torchvision import FlexResNetFPN, SegmentationModel, deeplabv3, fcn
 
-PAGE = Path(__file__).parents[2] / "docs/torchvision.md"
+PAGE = Path(__file__).parents[2] / "docs/adapters.md"
 
 
 def scatter(model: nn.Module, seed: int = 0) -> nn.Module:
