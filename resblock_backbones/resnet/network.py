@@ -236,8 +236,9 @@ class FlexResNet(FamiliarNetwork, TimmMethods, nn.Module):
     ) -> FlexResNet:
         """Build the network of a checkpoint, with its weights.
 
-        Depth, width, stem, groups and block options are read off the weights; ``style`` from their
-        family (caffe's for Detectron2's and Caffe2's bottlenecks without groups). Weights do not
+        Depth, width, stem, groups and block options are read off the weights; ``style`` is taken
+        from a signature in the checkpoint, its name or its family, with a warning where that is a
+        guess, and has to be given where nothing says it (Detectron2's names). Weights do not
         show strides, dilations, ``anti_alias``, activations, a norm's eps and groups: ``timm://``
         and ``hf-hub:`` tell those; else the defaults are taken.
 

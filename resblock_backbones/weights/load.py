@@ -36,7 +36,9 @@ def load_weights(
     """Load a checkpoint into a backbone; on an error the backbone is unchanged.
 
     The names may be torchvision's, timm's, MMDetection's, MMPretrain's, MMSegmentation's,
-    Detectron2's, Caffe2's or this project's, in a whole detector, wrapped or compiled.
+    Detectron2's, Caffe2's, transformers', RT-DETR's, CLIP's, an ``nn.Sequential``'s or this
+    project's, in a whole detector, at any depth of containers, wrapped or compiled. What makes the
+    features other than the source's (adapted, left out, another style) is a ``CheckpointWarning``.
 
     Args:
         model: a ``FlexResNet``.
