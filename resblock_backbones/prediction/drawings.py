@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from ..data.images.fonts import font_for, legible
 from .colours import Colour
 
 #: Smaller images are enlarged, so that the text at the boxes can be read.
@@ -56,7 +57,7 @@ def draw_prediction(
 
 def legend_width(names: list[str]) -> int:
     """Width that a legend of these classes needs, in pixels."""
-    font = ImageFont.load_default(size=14)
+    font = font_for(names, 14)
     return 40 + max((int(font.getlength(f"{name} 100.0 %")) for name in names), default=80)
 
 
@@ -78,13 +79,14 @@ def _with_objects(
         image = Image.fromarray(np.rint(pixels).astype(np.uint8))
     draw = ImageDraw.Draw(image)
     line = max(2, round(min(image.size) / 300))
-    font = ImageFont.load_default(size=max(12, round(min(image.size) / 45)))
+    names = {int(label): name_of(int(label)) for label in labels}
+    font = font_for(names.values(), max(12, round(min(image.size) / 45)))
     for index in order:
         label = int(labels[index])
         x1, y1, x2, y2 = (float(value) * scale for value in boxes[index])
         colour = colour_of(label)
         draw.rectangle((min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)), None, colour, line)
-        text = f"{name_of(label)} {scores[index]:.2f}"
+        text = f"{legible(names[label], label, font)} {scores[index]:.2f}"
         left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
         width, height = right - left + 6, bottom - top + 6
         x = max(0.0, min(x1, image.width - width))
@@ -120,7 +122,8 @@ def _with_label_map(
     tint = Image.fromarray(colours[label_map]).resize(image.size, Image.Resampling.NEAREST)
     canvas = Image.new("RGB", (image.width + legend, image.height), PAPER)
     canvas.paste(Image.blend(image, tint, MAP_OPACITY), (0, 0))
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(size=14)
+    names = {int(label): name_of(int(label)) for label in labels}
+    draw, font = ImageDraw.Draw(canvas), font_for(names.values(), 14)
     shares = sorted(zip(counts / label_map.size, labels, strict=True), reverse=True)
     rows = max(1, (image.height - 8) // 22)
     for row, (share, label) in enumerate(shares[:rows]):
@@ -131,7 +134,7 @@ def _with_label_map(
             break
         colour = colour_of(int(label))
         draw.rectangle((left, top, left + 14, top + 14), fill=colour, outline=INK)
-        text = f"{name_of(int(label))} {100 * share:.1f} %"
+        text = f"{legible(names[int(label)], int(label), font)} {100 * share:.1f} %"
         draw.text((left + 22, top - 2), text, fill=INK, font=font)
     return canvas
 

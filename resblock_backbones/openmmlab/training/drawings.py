@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ...data.images.fonts import font_for, legible
 from ...files.whole import write_whole
 
 MARGIN, HEADER, SWATCH = 8, 22, 14
@@ -150,7 +151,8 @@ def _names_in(maps: Sequence[LabelMap], classes: Sequence[str]) -> dict[int, str
 
 def _with_legend(canvas: Image.Image, names: dict[int, str], palette: Palette) -> Image.Image:
     """The canvas with a legend below it: colour and name of each class."""
-    font = ImageFont.load_default(size=14)
+    font = font_for(names.values(), 14)
+    names = {label: legible(name, label, font) for label, name in names.items()}
     places, x, y = [], MARGIN, canvas.height
     for label, name in names.items():
         width = SWATCH + 4 + round(font.getlength(name)) + 2 * MARGIN
@@ -175,12 +177,12 @@ def _draw_boxes(
     classes: Sequence[str],
     palette: Palette,
 ) -> None:
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=12)
+    draw, font = ImageDraw.Draw(image), font_for([classes[int(one)] for one in objects.labels], 12)
     for index, (box, label) in enumerate(zip(objects.boxes, objects.labels, strict=True)):
         colour = tuple(palette[int(label) % len(palette)])
         x1, y1, x2, y2 = (float(value) * factor for value in box)
         draw.rectangle((x1, y1, x2, y2), outline=colour, width=2)
-        text = classes[int(label)]
+        text = legible(classes[int(label)], int(label), font)
         if objects.scores is not None:
             text += f" {objects.scores[index]:.2f}"
         _, _, width, height = draw.textbbox((0, 0), text, font=font)
