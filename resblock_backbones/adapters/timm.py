@@ -115,6 +115,15 @@ class TimmFlexResNet(FlexResNet):
         )
         self.head_drop = nn.Dropout(self.drop_rate)
 
+    def save_pretrained(self, *arguments: Any, **options: Any) -> Any:
+        """Refuses: timm has its own files for its models."""
+        raise InputError(
+            f"{type(self).__name__}: is stored by timm, with timm.models.save_for_hf or "
+            "push_to_hf_hub; save_pretrained and push_to_hub are a FlexResNet's"
+        )
+
+    push_to_hub = save_pretrained
+
     def prune_intermediate_layers(
         self,
         indices: int | Sequence[int] = 1,

@@ -22,7 +22,9 @@ from ..options.checks import (
 from .checkpoints import checkpoints
 from .initial_values import init_network, reset_parameters, resolve_init_cfg
 from .interfaces.familiar_names import FamiliarNetwork
+from .interfaces.hub import HubMethods
 from .interfaces.scripting import scriptable
+from .interfaces.stored_network import GivenOptions
 from .interfaces.timm_methods import TimmMethods
 from .memory_format import (
     ChannelsLast,
@@ -38,7 +40,7 @@ from .stages import build_stage
 from .stem import build_stem
 
 
-class FlexResNet(FamiliarNetwork, TimmMethods, nn.Module):
+class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
     """ResNet for dense prediction: ``(N, in_channels, H, W)`` to one feature map per output stage.
 
     Takes every option of MMDetection's ResNet and ResNeXt and of MMSegmentation's ResNet, V1c
@@ -172,6 +174,7 @@ class FlexResNet(FamiliarNetwork, TimmMethods, nn.Module):
         channels_last: ChannelsLast = "auto",
     ) -> None:
         super().__init__()
+        self.given_options = GivenOptions(FlexResNet, locals())
         self.plan = plan_network(**structure(locals()))
         stem = build_stem(self.plan.stem, self.plan.shared)
         self._stem_names = tuple(stem)

@@ -166,6 +166,11 @@ def test_a_training_step_with_timms_optimizer_and_a_deep_stem():
     assert not [name for name, one in model.named_parameters() if torch.equal(one, before[name])]
 
 
+def test_a_model_of_timms_points_to_timms_own_files(tmp_path):
+    with pytest.raises(ValueError, match="timm.models"):
+        timm.create_model("flexresnet18", base_channels=4).save_pretrained(tmp_path)
+
+
 def test_timm_lists_them():
     assert timm.list_models("flexresnet*") == [f"flexresnet{d}" for d in (18, 34, 50, 101, 152)]
     config = timm.create_model("flexresnet18").default_cfg
