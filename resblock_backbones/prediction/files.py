@@ -79,9 +79,12 @@ class CocoPredictions:
 
     def write(self, file: Path) -> None:
         """Write all as one JSON file."""
+        # Without names there are still categories: pycocotools looks each annotation's up.
+        used = sorted({one["category_id"] for one in self.annotations})
+        unnamed = [{"id": number, "name": str(number - 1)} for number in used]
         contents = {
             "images": self.images,
-            "categories": self.categories,
+            "categories": self.categories or unnamed,
             "annotations": self.annotations,
         }
         write_whole(file, json.dumps(contents).encode())

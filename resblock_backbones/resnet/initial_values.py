@@ -10,6 +10,7 @@ from torch import nn
 from ..options.checks import nearest
 from .blocks import BottleneckResBlock, ResBlock
 from .checkpoints import checkpoints
+from .random_weights import remember_first_values
 
 # MMEngine's, and what ``load_weights`` takes beside the source.
 PRETRAINED_KEYS = {
@@ -44,6 +45,7 @@ def init_network(
         ValueError: ``'Pretrained'`` with a key that it does not have.
     """
     reset_parameters(network, zero_init_residual)
+    remember_first_values(network)
     configs: Any = init_cfg if isinstance(init_cfg, list | tuple) else [init_cfg]
     for config in configs:
         if config is None:

@@ -35,6 +35,7 @@ from .memory_format import (
 from .plan import NetworkPlan, plan_network
 from .plan.from_options import structure
 from .plan.network_plan import StemPool
+from .random_weights import remember_first_values, warn_of_random_weights
 from .shortcut import Pooling
 from .stages import build_stage
 from .stem import build_stem
@@ -122,6 +123,9 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         [(1, 32, 16, 16), (1, 64, 8, 8), (1, 128, 4, 4), (1, 256, 2, 2)]
     """
 
+    weights_are_given: bool
+    _first_version: int
+
     @refuse_unknown_options
     def __init__(
         self,
@@ -197,6 +201,7 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         self.zero_init_residual = check_bool("zero_init_residual", zero_init_residual)
         self.init_cfg = resolve_init_cfg(pretrained, init_cfg)
         reset_parameters(self, self.zero_init_residual)
+        remember_first_values(self)
         for behind in self.stages[self.out_indices[-1] + 1 :]:
             behind.requires_grad_(False)
         if self.channels_last is True:
@@ -288,6 +293,8 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         Returns:
             For each output ``(N, out_channels[i], ceil(H / out_strides[i]), ...)``.
         """
+        if self.training:
+            warn_of_random_weights(self)
         back = self.channels_last == "auto" and channels_last_helps(x, self)
         if back or self.channels_last is True:
             x = to_channels_last(x)
@@ -326,5 +333,6 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         return scriptable(self)  # torch.jit.script asks for it
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        self.weights_are_given = True
         checkpoints().rename_keys(state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -127,6 +127,22 @@ def test_another_backbone_trains_with_its_options_alone_changed(tmp_path, monkey
     assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
 
 
+def test_compile_compiles_backbone_and_neck_and_what_is_wrong_with_weights_is_in_the_log(shapes):
+    parts = options(
+        **SHORT,
+        compile="dict(backend='eager')",
+        model__backbone__frozen_stages=1,
+        optim_wrapper__paramwise_cfg__custom_keys__downsample__lr_mult=0.1,
+    )
+    assert run_train([str(CONFIG), "--work-dir", "compiled", *parts]) == 0
+    [log] = Path("compiled").glob("*/*.log")
+    text = log.read_text()
+    assert "FlexResNet is compiled" in text and "FPN is compiled" in text
+    assert "'downsample' is in no parameter's name" in text
+    assert "backbone: trains with random values that stay as they are: the frozen stem" in text
+    assert "PyTorchCompileError" not in text and "Epoch(train)" in text
+
+
 def refused(capfd, arguments, command=run_train):
     assert command([str(argument) for argument in arguments]) == 2
     lines = capfd.readouterr().err.strip().splitlines()
@@ -146,6 +162,26 @@ def refused(capfd, arguments, command=run_train):
 )
 def test_a_wrong_option_is_told_in_one_line(shapes, capfd, change, message):
     assert message in refused(capfd, [CONFIG, *options(**change)])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"train_cfg__max_iters": 4}, "train_cfg: EpochBasedTrainLoop has no argument 'max_iters'"),
+        ({"train_cfg__type": "EpochTrainLoop"}, "train_cfg: there is no EpochTrainLoop"),
+        ({"optim_wrapper__optimizer__type": "Adm"}, "optim_wrapper: there is no optimizer Adm"),
+        ({"optim_wrapper__optimizer__weight_decy": 1}, "did you mean 'weight_decay'"),
+        ({"default_hooks__logger__intervals": 3}, "did you mean 'interval'"),
+        ({"custom_hooks": '[dict(type="EMAHok")]'}, "did you mean 'EMAHook'"),
+        ({"param_scheduler__0__type": "MultiStep"}, "param_scheduler: there is no MultiStep"),
+        ({"default_scope": "mmdt"}, "default_scope = 'mmdt': no package of this name is installed"),
+        ({"train_dataloader__sampler__type": "Sampler"}, "a dataloader: there is no Sampler"),
+        ({"val_cfg__type": "ValidationLoop"}, "val_cfg: there is no ValidationLoop"),
+        ({"model__neck__type": "FPNN"}, "FPNN"),
+    ],
+)
+def test_what_mmengine_cannot_build_is_told_in_one_line(shapes, capfd, change, message):
+    assert message in refused(capfd, [CONFIG, *options(**SHORT | change)])
 
 
 def test_a_config_that_is_not_there_is_told_with_its_neighbours(tmp_path, capfd):

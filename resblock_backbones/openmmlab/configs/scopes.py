@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import importlib
+import importlib.util
 import io
 import warnings
 from collections.abc import Mapping
 from typing import Any
+
+from ...options.errors import ConfigError
 
 
 def scope_of(cfg: Mapping[str, Any]) -> str | None:
@@ -41,3 +45,18 @@ def import_scope(scope: str | None) -> None:
         warnings.simplefilter("ignore")
         for part in ("datasets", "engine", "evaluation", "models", "visualization"):
             importlib.import_module(f"{scope}.{part}")
+
+
+def check_scope(cfg: Mapping[str, Any]) -> None:
+    """Refuse a config whose package is not installed.
+
+    Raises:
+        ConfigError: it names one as its scope that cannot be found.
+    """
+    scope = scope_of(cfg)
+    if scope is None or importlib.util.find_spec(scope) is not None:
+        return
+    given = f"default_scope = {scope!r}" if cfg.get("default_scope") else f"model.type of {scope}"
+    near = difflib.get_close_matches(scope, ["mmdet", "mmseg", "mmengine", "mmpretrain"], n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ConfigError(f"{given}: no package of this name is installed{hint}")

@@ -19,7 +19,8 @@ from ...data.images.whole import fault_of
 from ...options.errors import ConfigError, InputError
 from ...prediction.colours import Colour, palette_of
 from ...prediction.prediction import Prediction
-from ..configs.scopes import scope_of
+from ..configs.scopes import check_scope, import_scope, scope_of
+from ..configs.signatures import class_behind
 from ..datasets.images import LoadWholeImageFromFile
 from ..models.channels import link_channels
 from ..models.model_weights import load_model_weights
@@ -49,6 +50,8 @@ class Predictor:
     ) -> None:
         if "model" not in cfg:
             raise ConfigError(f"{cfg.filename}: has no model")
+        check_scope(cfg)
+        import_scope(scope_of(cfg))
         init_default_scope(scope_of(cfg) or "mmengine")
         self.notes = link_channels(cfg.model)
         self.dataset = dataset_of(cfg)
@@ -62,8 +65,13 @@ class Predictor:
         meta = load_model_weights(model, checkpoint)
         self.model = revert_sync_batchnorm(model).to(device).eval()
         self.score_threshold = score_threshold
-        chosen = _classes_and_palette(meta, self.dataset)
-        self.classes: tuple[str, ...] = tuple(chosen.get("classes") or ())
+        chosen = _classes_and_palette(meta, self.dataset, scope_of(cfg))
+        names = chosen.get("classes") or ()
+        self.classes: tuple[str, ...] = (names,) if isinstance(names, str) else tuple(names)
+        if not self.classes:
+            self.notes.append(
+                "neither the checkpoint nor the config names the classes: labels are numbers"
+            )
         self.palette = palette_of(chosen.get("palette"), len(self.classes))
 
     def name_of(self, label: int) -> str:
@@ -176,13 +184,17 @@ def _kind(step: Mapping[str, Any]) -> str:
     return kind.split(".")[-1] if isinstance(kind, str) else getattr(kind, "__name__", "")
 
 
-def _classes_and_palette(meta: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """`classes` and `palette` of the checkpoint, else the config, else the data set's class."""
-    kind = dataset.get("type")
-    of_class = DATASETS.get(kind) if isinstance(kind, str) else kind
+def _classes_and_palette(
+    meta: Mapping[str, Any], dataset: Mapping[str, Any], scope: str | None
+) -> dict[str, Any]:
+    """`classes` and `palette` of the checkpoint, else the config, else the data set's class.
+
+    A checkpoint of MMDetection 2.x or MMSegmentation 0.x has them in `meta` itself.
+    """
+    of_class = class_behind(dataset.get("type"), scope, [DATASETS])
     own = getattr(of_class, "METAINFO", {})
     chosen: dict[str, Any] = {}
-    for source in (own, dataset.get("metainfo") or {}, meta.get("dataset_meta") or {}):
+    for source in (own, dataset.get("metainfo") or {}, meta, meta.get("dataset_meta") or {}):
         lower = {str(name).lower(): value for name, value in source.items()}
         chosen.update({name: lower[name] for name in ("classes", "palette") if lower.get(name)})
     if chosen.get("palette") == own.get("palette") and chosen.get("classes") != own.get("classes"):

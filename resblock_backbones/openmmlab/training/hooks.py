@@ -15,7 +15,6 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop
 
-from ..datasets.images import image_as_loaded
 from .drawable import ground_truth_of, prediction_of
 from .drawings import draw_comparison
 from .plots import plot_training
@@ -114,6 +113,8 @@ class TrainingReportHook(Hook):
         # A custom data set inherits the palette of COCO's 80 classes, whose first colours are
         # hard to tell apart.
         own = isinstance(palette, list | tuple) and len(palette) == len(classes)
+        from ..datasets.images import image_as_loaded  # needs MMCV, which is slow to import
+
         draw_comparison(
             [image_as_loaded(dataset, info) for info in infos],
             ground_truths,

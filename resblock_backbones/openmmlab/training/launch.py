@@ -23,7 +23,7 @@ from ...files.whole import remove_parts
 from ...options.errors import ConfigError
 from ...weights import CheckpointError
 from ..configs.read import read_config
-from ..configs.scopes import scope_of
+from ..configs.scopes import check_scope, scope_of
 from ..datasets.coco_data import CheckedData
 from ..datasets.copies import with_copies
 from ..datasets.dataset_checks import check_datasets
@@ -35,6 +35,7 @@ from .processes import is_first, join_process_group
 from .resume import find_checkpoint
 from .runner import FlexRunner
 from .screen import quiet_pycocotools
+from .setup.mistakes import told_in_one_line
 
 #: Where a config names annotation files.
 DATA_PARTS = tuple(
@@ -172,6 +173,7 @@ def _prepare(cfg: Config, loaders: Sequence[str], notes: list[str]) -> CheckedDa
     Returns:
         What the checks found; its notes begin with those given.
     """
+    check_scope(cfg)
     # By a name that an earlier run of this process had, MMEngine would give that run's visualizer.
     (cfg.get("visualizer") or {}).pop("name", None)
     check_backbones(cfg.model)
@@ -216,9 +218,11 @@ def _runner(cfg: Config, checked: CheckedData) -> Runner:
         for part in DATA_PARTS:
             if cfg.get(part):
                 cfg[part] = with_copies(cfg[part], checked.copies)
-        runner = RUNNERS.build(cfg)
+        with told_in_one_line("the config"):
+            runner = RUNNERS.build(cfg)
     else:
-        runner = FlexRunner.from_cfg(cfg)
+        with told_in_one_line("the config"):
+            runner = FlexRunner.from_cfg(cfg)
         runner.annotation_copies = checked.copies
     for note in [*checked.notes, *checked.tables]:
         print_log(note, logger="current", level=logging.INFO)

@@ -1,8 +1,9 @@
-"""MMEngine's runner with five changes.
+"""MMEngine's runner with seven changes.
 
 The terminal output is short, a truncated image is an error, several processes work without a GPU,
-weights that do not fit the model are an error, and annotations that were mended are read from a
-copy.
+weights that do not fit the model are an error, annotations that were mended are read from a copy,
+a part of the config that cannot be built is told in one line, and what cannot be trained well is
+told before the first iteration.
 """
 
 from __future__ import annotations
@@ -16,15 +17,21 @@ from typing import Any
 import torch
 from mmengine.evaluator import Evaluator
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper, revert_sync_batchnorm
-from mmengine.runner import Runner
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.runner import BaseLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
+from ...resnet.network import FlexResNet
+from ...resnet.random_weights import random_parts
 from ...weights import CheckpointError
 from ..datasets.copies import with_copies
 from ..datasets.images import LoadWholeImageFromFile
 from ..models.model_weights import compare_weights
 from .screen import quiet_screen_handlers
+from .setup.batches import check_batches
+from .setup.mistakes import built_from
+from .setup.optimizers import check_optimizer, fit_constructor, rules_without_parameters
 
 
 class FlexRunner(Runner):
@@ -46,9 +53,76 @@ class FlexRunner(Runner):
         quiet_screen_handlers(logger)
         return logger
 
+    @built_from("model")
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
+        return super().build_model(model)
+
+    @built_from("visualizer")
+    def build_visualizer(self, *args: Any, **kwargs: Any) -> Any:
+        return super().build_visualizer(*args, **kwargs)
+
+    @built_from("default_hooks or custom_hooks")
+    def register_hook(self, *args: Any, **kwargs: Any) -> None:
+        super().register_hook(*args, **kwargs)
+
+    @built_from("train_cfg")
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        built = super().build_train_loop(loop)
+        self.model.train()
+        check_batches(built.dataloader, self.model)
+        return built
+
+    @built_from("val_cfg")
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        return super().build_val_loop(loop)
+
+    @built_from("test_cfg")
+    def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        return super().build_test_loop(loop)
+
+    @built_from("optim_wrapper")
+    def build_optim_wrapper(self, optim_wrapper: Any) -> OptimWrapper | OptimWrapperDict:
+        check_optimizer(optim_wrapper)
+        for warning in rules_without_parameters(optim_wrapper, self.model):
+            self.logger.warning(warning)
+        return super().build_optim_wrapper(fit_constructor(optim_wrapper, self.model))
+
+    @built_from("param_scheduler")
+    def build_param_scheduler(self, *args: Any, **kwargs: Any) -> Any:
+        return super().build_param_scheduler(*args, **kwargs)
+
+    def _maybe_compile(self, target: str) -> None:
+        # The heads of a detector fall into a hundred graphs, which take minutes to compile and save
+        # nothing; backbone and neck are one graph each and most of the time.
+        given = self.cfg.get("compile")
+        if not given and not isinstance(given, dict):
+            return
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        found = [getattr(model, name, None) for name in ("backbone", "neck")]
+        parts = [part for part in found if isinstance(part, nn.Module)]
+        if not parts:
+            super()._maybe_compile(target)
+        for part in parts:
+            part.compile(**(given if isinstance(given, dict) else {}))
+            self.logger.info(f"{type(part).__name__} is compiled at the first iterations")
+
+    def load_or_resume(self) -> None:
+        super().load_or_resume()
+        # Here rather than at the first forward pass, so that it is in the log of the run.
+        for name, module in self.model.named_modules():
+            if isinstance(module, FlexResNet) and (parts := random_parts(module)):
+                module.weights_are_given = True
+                self.logger.warning(
+                    f"{name.removeprefix('module.')}: trains with random values that stay as they "
+                    f"are: {' and '.join(parts)}; set init_cfg, or train from scratch with "
+                    "frozen_stages=-1, norm_eval=False"
+                )
+
+    @built_from("val_evaluator or test_evaluator")
     def build_evaluator(self, evaluator: Any) -> Evaluator:
         return super().build_evaluator(with_copies(evaluator, self.annotation_copies))
 
+    @built_from("a dataloader")
     def build_dataloader(  # static in MMEngine, which calls it on a runner
         self, dataloader: DataLoader | dict, *args: Any, **kwargs: Any
     ) -> DataLoader:
