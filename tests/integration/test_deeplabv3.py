@@ -39,6 +39,17 @@ def test_an_interrupted_run_resumes_to_the_same_weights_as_one_that_was_not(smal
     )
 
 
+def test_a_last_batch_of_one_image_is_refused_before_the_first_iteration(small_config, capfd):
+    change = ["--cfg-options", "train_dataloader.batch_size=3"]
+    assert run_train([small_config, "--work-dir", "three", *change]) == 2
+    said = capfd.readouterr()
+    assert "error: train_dataloader: the last batch of an epoch has 1 image (4 in" in said.err
+    assert "decode_head.image_pool" in said.err and "drop_last=True" in said.err
+    assert "Iter(train)" not in said.out
+    change.append("train_dataloader.drop_last=True")
+    assert run_train([small_config, "--work-dir", "three", *change]) == 0
+
+
 def test_a_trained_checkpoint_is_tested_and_its_predictions_are_written(small_config, capfd):
     assert (
         run_train([small_config, "--work-dir", "run", "--cfg-options", "train_cfg.max_iters=2"])

@@ -184,6 +184,7 @@ def _saved(net: FlexResNet, x: Tensor) -> dict[str, int]:
     """
     net = copy.deepcopy(net).cpu()
     net.frozen_stages, net.norm_eval = -1, True
+    net.weights_are_given = True  # their values do not matter here
     net.train().requires_grad_(True)
     for module in net.modules():
         if isinstance(module, nn.SyncBatchNorm):  # computes on a GPU only, and keeps as much
