@@ -51,6 +51,16 @@ class OnnxModel:
         self.palette = palette_of(self.card.palette, len(self.classes))
         (self._input,) = self.session.get_inputs()
 
+    @property
+    def input_name(self) -> str:
+        """The name of the input."""
+        return str(self._input.name)
+
+    def as_input(self, images: np.ndarray) -> np.ndarray:
+        """RGB images `(N, H, W, 3)` as the file takes them, `(N, 3, H, W)`."""
+        kind = np.uint8 if self._input.type == "tensor(uint8)" else np.float32
+        return np.ascontiguousarray(images.transpose(0, 3, 1, 2).astype(kind))
+
     def name_of(self, label: int) -> str:
         """The name of a class."""
         return self.classes[label] if label < len(self.classes) else str(label)
@@ -72,18 +82,18 @@ class OnnxModel:
     ) -> list[Prediction]:
         """Predict images `(H, W, 3)`, BGR, uint8, of the same size."""
         height, width = images[0].shape[:2]
-        resized = [_resized(np.asarray(image_of(one)), self.card) for one in images]
+        inputs = [resized(np.asarray(image_of(one)), self.card) for one in images]
         fixed = [one for one in self._input.shape if isinstance(one, int)]
-        scale = resized[0].shape[1] / width, resized[0].shape[0] / height
+        scale = inputs[0].shape[1] / width, inputs[0].shape[0] / height
         if len(fixed) == 4:  # one image of one size
             single = []
-            for image in resized:
+            for image in inputs:
                 canvas, more = _fitted(image, (fixed[2], fixed[3]), self.card)
                 single += self.run(
                     canvas[None], (height, width), (scale[0] * more, scale[1] * more)
                 )
             return single
-        return self.run(np.stack(resized), (height, width), scale)
+        return self.run(np.stack(inputs), (height, width), scale)
 
     def predict_frames(self, frames: Sequence[np.ndarray]) -> list[Prediction]:
         """Predict frames of a video, `(H, W, 3)`, BGR."""
@@ -93,8 +103,7 @@ class OnnxModel:
         self, images: np.ndarray, size: tuple[int, int], scale: tuple[float, float]
     ) -> list[Prediction]:
         """Predict RGB images `(N, H, W, 3)`, which were `size` before they were scaled."""
-        kind = np.uint8 if self._input.type == "tensor(uint8)" else np.float32
-        x = np.ascontiguousarray(images.transpose(0, 3, 1, 2).astype(kind))
+        x = self.as_input(images)
         outputs = self.session.run(list(self.card.outputs), {self._input.name: x})
         found = dict(zip(self.card.outputs, outputs, strict=True))
         return [self._prediction(found, index, size, scale) for index in range(len(x))]
@@ -151,7 +160,7 @@ def _session(file: Path) -> Any:
         raise InputError(f"{file}: ONNX Runtime cannot read it: {error}") from error
 
 
-def _resized(image: np.ndarray, card: Card) -> np.ndarray:
+def resized(image: np.ndarray, card: Card) -> np.ndarray:
     """An image at the size at which the model was tested."""
     import cv2
 

@@ -18,6 +18,7 @@ from resblock_backbones import Prediction, Predictor  # noqa: E402
 from resblock_backbones.commands.front import main  # noqa: E402
 from resblock_backbones.files.model_card import CARD, Card  # noqa: E402
 from resblock_backbones.options.errors import InputError  # noqa: E402
+from resblock_backbones.prediction.int8 import write_int8  # noqa: E402
 
 BOXES = np.array([[[2, 4, 20, 16], [1, 1, 9, 9], [0, 0, 0, 0]]], np.float32)
 SCORES = np.array([[0.9, 0.4, 0.0]], np.float32)
@@ -184,6 +185,36 @@ def test_the_command_writes_drawings_and_coco_json(tmp_path, capsys):
     (tmp_path / "none").mkdir()
     assert main(["predict", str(tmp_path / "m.onnx"), str(tmp_path / "none"), "--out", "x"]) == 2
     assert "there is no image in this folder" in capsys.readouterr().err
+
+
+def test_a_model_in_int8_finds_nearly_the_same_with_operators_of_onnx(tmp_path):
+    rng = np.random.default_rng(0)
+    weight = rng.normal(0, 1, (4, 3, 3, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Conv", ["images", "weight"], ["maps"], pads=[1, 1, 1, 1]),
+        helper.make_node("ArgMax", ["maps"], ["label_map"], axis=1, keepdims=0),
+    ]
+    given = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, "h", "w"])
+    output = helper.make_tensor_value_info("label_map", TensorProto.INT64, ["n", "h", "w"])
+    constants = [numpy_helper.from_array(weight, "weight")]
+    card = Card("segmentation", "C", ("a", "b", "c", "d"))
+    save(tmp_path / "m.onnx", nodes, given, [output], card, constants)
+    files = []
+    for index in range(4):
+        files.append(tmp_path / f"{index}.png")
+        Image.fromarray(rng.integers(0, 255, (32, 40, 3), np.uint8)).save(files[-1])
+    size = write_int8(tmp_path / "m.onnx", tmp_path / "int8.onnx", files[:3])
+    assert size == (tmp_path / "int8.onnx").stat().st_size
+    written = onnx.load(tmp_path / "int8.onnx")
+    kinds = {node.op_type for node in written.graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
+    assert {node.domain for node in written.graph.node} == {""}
+    (plain,) = Predictor(tmp_path / "m.onnx")(files[3])
+    (small,) = Predictor(tmp_path / "int8.onnx")(files[3])
+    assert small.classes == plain.classes
+    assert (small.label_map == plain.label_map).mean() > 0.97
+    with pytest.raises(InputError, match="no images to calibrate with"):
+        write_int8(tmp_path / "m.onnx", tmp_path / "int8.onnx", [])
 
 
 def test_it_runs_where_neither_torch_nor_the_mm_packages_are(tmp_path):

@@ -43,6 +43,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--input", choices=["float32", "uint8"], default="float32", help="type of images [float32]"
     )
     whole.add_argument("--static", metavar="HxW", help="one image of one size, as 640x640")
+    whole.add_argument("--int8", action="store_true", help="ONNX with layers in int8")
+    whole.add_argument(
+        "--calibrate", nargs="+", metavar="IMAGES", help="files or folders to calibrate int8 with"
+    )
+    whole.add_argument(
+        "--max-drop",
+        type=float,
+        default=0.01,
+        metavar="DROP",
+        help="of the config's metric that int8 may cost [0.01]",
+    )
     add_config_options(whole)
     parser = parser.add_argument_group("backbones")  # type: ignore[assignment]
     parser.add_argument("--backbone-only", action="store_true", help="no neck, no head")
