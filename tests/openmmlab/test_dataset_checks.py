@@ -232,3 +232,56 @@ def test_class_weights_and_classes_have_to_agree(segmentation):
     message = refused(cfg, ["train_dataloader"])
     assert "model.decode_head.loss_decode.class_weight has 3 weights" in message
     assert "write 2" in message
+
+
+# --- the numbers of an evaluation ---
+
+
+def score(cfg):
+    """The metrics of detections that are the objects of the correct file, labelled by name."""
+    import torch
+    from mmdet.registry import DATASETS, METRICS
+
+    copies = check_datasets(cfg, BOTH).copies
+    dataset = DATASETS.build(with_copies(cfg.val_dataloader, copies)["dataset"])
+    metric = METRICS.build(with_copies(cfg.val_evaluator, copies))
+    metric.dataset_meta = dataset.metainfo
+    names = {one["id"]: one["name"] for one in coco()["categories"]}
+    for number in range(len(dataset)):
+        info = dataset.get_data_info(number)
+        objects = [one for one in coco()["annotations"] if one["image_id"] == info["img_id"]]
+        boxes = torch.tensor([one["bbox"] for one in objects], dtype=torch.float)
+        boxes[:, 2:] += boxes[:, :2]
+        labels = [cfg.val_dataloader.dataset.metainfo.classes.index(names[o["category_id"]])
+                  for o in objects]  # fmt: skip
+        scores = torch.ones(len(objects))
+        found = {"bboxes": boxes, "scores": scores, "labels": torch.tensor(labels)}
+        metric.process({}, [{"img_id": info["img_id"], "ori_shape": (24, 32),
+                             "pred_instances": found}])  # fmt: skip
+    return metric.evaluate(len(dataset))
+
+
+def ids_from_0(content):
+    for number, one in enumerate(content["annotations"]):
+        one["id"] = number
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content["categories"].reverse(),
+        ids_from_0,
+        lambda content: [one.pop("iscrowd") for one in content["annotations"]],
+        lambda content: [one.pop("area") for one in content["annotations"]],
+    ],
+    ids=["categories reversed", "ids from 0", "no iscrowd", "no area"],
+)
+def test_what_is_mended_scores_the_same(detection, change):
+    cfg, folder = detection
+    right = score(cfg)
+    assert right["coco/bbox_mAP"] == 1.0
+    edit(folder / "val/a.json", change)
+    assert score(cfg) == right
+    for loader in BOTH:
+        cfg[loader].dataset.metainfo.classes = ("dog", "cat")
+    assert score(cfg) == right
