@@ -15,6 +15,7 @@ from .boxes import box_overlap, line_nms, nms, soft_nms
 from .maps import carafe, deform_conv, masked_conv, ms_deform_attn, psa_mask
 from .regions import border_align, deform_roi_pool, roi_align, roi_pool
 from .rotated import (
+    chamfer_distance,
     feature_align,
     point_sets,
     quadrilaterals,
@@ -35,6 +36,8 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "carafe_backward": carafe.carafe_backward,
     "carafe_naive_forward": carafe.carafe_naive_forward,
     "carafe_naive_backward": carafe.carafe_naive_backward,
+    "chamfer_distance_forward": chamfer_distance.chamfer_distance_forward,
+    "chamfer_distance_backward": chamfer_distance.chamfer_distance_backward,
     "convex_giou": point_sets.convex_giou,
     "convex_iou": point_sets.convex_iou,
     "deform_conv_forward": deform_conv.deform_conv_forward,
