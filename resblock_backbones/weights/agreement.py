@@ -24,7 +24,7 @@ def disagreements(model: nn.Module, claims: Claims) -> list[str]:
             "nothing in the file says where its bottlenecks downsample; this network does so in "
             f"the {WHERE[own]} (style='{own}'): the features are the source's if that network did"
         )
-    elif own is not None and own != claims.style:
+    elif own is not None and own != claims.style and not claims.is_habit:
         found.append(
             f"they downsample in the {WHERE[str(claims.style)]} of bottlenecks, this network in "
             f"the {WHERE[own]}, so that its features are not theirs ({claims.source} says so); "

@@ -179,3 +179,10 @@ def test_the_groups_of_a_group_norm_are_told_when_assumed():
     state = FlexResNet(18, norm_cfg=norm).state_dict()
     with pytest.warns(CheckpointWarning, match="group norms of 32 groups.*say norm_cfg"):
         FlexResNet.from_checkpoint(state)
+
+
+@pytest.mark.parametrize("style", ["pytorch", "caffe"])
+def test_a_network_s_own_weights_come_back_without_a_warning(style, recwarn):
+    state = FlexResNet(50, width=0.0625, style=style).state_dict()
+    load_weights(FlexResNet(50, width=0.0625, style=style), state)
+    assert not recwarn.list

@@ -21,6 +21,7 @@ RGB_AUTHORS = ("torchvision", "MOCO")
 ZOO = "Detectron2 Model Zoo"
 #: Words in documented names of weights that downsample in the first convolution, for BGR images.
 CAFFE_WORDS = {"caffe", "msra"}
+HABIT = "most networks"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Claims:
     channel_order: Order
     options: Mapping[str, Any]
     order_source: str = ""
+
+    @property
+    def is_habit(self) -> bool:
+        """Whether the style is what most networks of the family have: no word against another."""
+        return self.is_guess and self.source.startswith(HABIT)
 
 
 def read_claims(
@@ -99,7 +105,7 @@ def _style(
     if dialect.style is None:
         return None, "", True
     is_habit = dialect.name in ("flex", "mmdet", "mmpretrain") or _is_mmengine(content)
-    return dialect.style, f"most networks with {dialect.name}'s names", is_habit
+    return dialect.style, f"{HABIT} with {dialect.name}'s names", is_habit
 
 
 def _style_of_config(content: Mapping[Any, Any]) -> Style | None:
