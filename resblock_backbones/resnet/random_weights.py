@@ -38,7 +38,7 @@ def warn_of_random_weights(network: Any) -> None:
             "Load weights (load_weights, from_checkpoint, init_cfg), or train from scratch with "
             "frozen_stages=-1, norm_eval=False",
             RandomWeightsWarning,
-            stacklevel=3,
+            stacklevel=5,  # behind forward, and two functions of nn.Module
         )
 
 

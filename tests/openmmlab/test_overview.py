@@ -254,7 +254,7 @@ with warnings.catch_warnings(record=True) as caught:
 told = [str(one.message) for one in caught if "MMEngine cannot be used" in str(one.message)]
 assert len(told) == 1 and "resblock doctor" in told[0], told
 import torch
-assert len(FlexResNet(18, width=0.25)(torch.zeros(1, 3, 32, 32))) == 4
+assert len(FlexResNet(18, width=0.25).eval()(torch.zeros(1, 3, 32, 32))) == 4
 from resblock_backbones.commands.front import main
 for line in (["doctor"], ["train", "a.py"], ["predict", "a.py", "b.pth", "c.jpg", "--out", "d"]):
     print("status", main(line), flush=True)

@@ -34,8 +34,11 @@ def test_frozen_or_unchanging_random_values_are_told_once(options):
 
 
 def test_the_warning_names_what_is_frozen_and_which_norms():
-    with pytest.warns(RandomWeightsWarning, match="frozen stem and stage 1, 2 and all batch norms"):
+    with pytest.warns(
+        RandomWeightsWarning, match="frozen stem and stage 1, 2 and all batch norms"
+    ) as told:
         train_once(FlexResNet(**TINY, frozen_stages=2))
+    assert told[0].filename == __file__  # where the network is called
     with pytest.warns(RandomWeightsWarning) as told:
         train_once(FlexResNet(**TINY, frozen_stages=0, norm_eval=False))
     assert "norms" not in str(told[0].message)
