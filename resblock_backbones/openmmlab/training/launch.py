@@ -174,6 +174,9 @@ def _prepare(cfg: Config, loaders: Sequence[str], notes: list[str]) -> CheckedDa
         What the checks found; its notes begin with those given.
     """
     check_scope(cfg)
+    if cfg.get("default_scope", "") is None:
+        # Without one, names inside the model would be looked up where the process's last run did.
+        cfg.default_scope = scope_of(cfg)
     # By a name that an earlier run of this process had, MMEngine would give that run's visualizer.
     (cfg.get("visualizer") or {}).pop("name", None)
     check_backbones(cfg.model)
