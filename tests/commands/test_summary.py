@@ -90,7 +90,7 @@ def test_weights_that_a_config_names_are_not_loaded_to_count_them(capsys, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "which network? give CONFIG, --depth or --weights"),
+        ([], "no network: give CONFIG, --depth or --weights"),
         (["--depth", "20"], "depth=20: must be one of 18, 34, 50"),
         (["--depth", "18", "--options", "dpeth=2"], "did you mean 'depth'"),
         (["gone.py"], "gone.py"),
