@@ -43,6 +43,14 @@ def new_peak(request, record_property) -> Iterator[None]:
         record_property("peak", f"{after / 2**30:.1f} GiB: {request.node.nodeid}")
 
 
+@pytest.fixture(autouse=True)
+def no_log_of_an_earlier_run() -> Iterator[None]:
+    """MMEngine's loggers write to the screen of their test, which is closed by the next one."""
+    yield
+    if "mmengine.logging" in sys.modules:
+        sys.modules["mmengine.logging"].MMLogger._instance_dict.clear()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item):
     """Give back what a test leaves: compiled graphs, circles, memory that the C library keeps."""

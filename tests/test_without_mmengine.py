@@ -32,6 +32,9 @@ importlib.util.find_spec = find_spec
 
 ROOT = Path(resblock_backbones.__file__).parent
 
+#: Adapters that exist inside another library.
+NEED_THEIR_LIBRARY = ("adapters/smp.py", "adapters/timm.py")
+
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -87,6 +90,7 @@ def test_every_room_but_openmmlab_is_imported_without_the_mm_packages():
         ".".join(["resblock_backbones", *file.relative_to(ROOT).with_suffix("").parts])
         for file in sorted(ROOT.rglob("*.py"))
         if file.relative_to(ROOT).parts[0] != "openmmlab" and file.name != "__init__.py"
+        if file.relative_to(ROOT).as_posix() not in NEED_THEIR_LIBRARY
     ]
     done = run(
         f"import importlib\nfor name in {names!r}:\n    importlib.import_module(name)\n"

@@ -77,6 +77,7 @@ def test_saved_activations_are_those_of_a_formula(modules):
     assert numbers * 4 <= saved <= (numbers + 2 * 8) * 4  # running statistics are saved too
 
 
+@pytest.mark.slow
 def test_every_way_of_every_table_computes_the_same_network(modules):
     import torch
 
@@ -133,6 +134,7 @@ def test_a_section_that_is_not_there_is_one_line(run):
     assert said.startswith("error: --only inference-19: choose from inference-18,")
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_step_is_asked_in_a_process_of_its_own(modules):
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("needs Linux")

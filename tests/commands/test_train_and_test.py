@@ -99,7 +99,7 @@ def test_label_maps_and_masks_are_learnt_measured_and_drawn(shapes, capfd, confi
 @pytest.mark.parametrize(
     "change",
     [
-        {"depthwise": True},
+        pytest.param({"depthwise": True}, marks=pytest.mark.slow),
         pytest.param({"depth": 34}, marks=pytest.mark.slow),
         pytest.param({"width": 0.25}, marks=pytest.mark.slow),
         pytest.param({"spatial_separable": True, "kernel_size": 5}, marks=pytest.mark.slow),

@@ -18,6 +18,8 @@ from resblock_backbones.weights.reading import timm_source
 TORCHVISION = [n for n in torchvision.models.list_models(torchvision.models) if "res" in n]
 TIMM = ["resnet18d", "resnet50t", "seresnet50", "ecaresnet26t", "resnetrs50", "resnetaa50"]
 TIMM += ["resnetblur18", "resnet50_gn", "ecaresnet50d_pruned", "senet154", "test_resnet"]
+#: They take a process over 2 GiB.
+LARGE = ("resnext101_32x8d", "resnext101_64x4d", "wide_resnet101_2")
 
 
 def randomised(net):
@@ -41,7 +43,10 @@ def image():
     return torch.randn(1, 3, 64, 64, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("name", TORCHVISION)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in TORCHVISION],
+)
 def test_torchvision_s_logits(name, image, tally):
     tally("torchvision's logits", 0, 1)
     original = randomised(torchvision.models.get_model(name, num_classes=10))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from small_segmentation import IMAGES, package_folder
 
@@ -72,6 +73,7 @@ for last in ("train_cfg.max_iters=2", "--resume"):
 """
 
 
+@pytest.mark.slow
 def test_mmsegmentation_s_own_script_needs_nothing_but_custom_imports(small_config):
     script = package_folder("mmseg") / ".mim/tools/train.py"
     # That script does not link channels: they have to be right in the config.

@@ -224,7 +224,8 @@ def resume(config, folder, options, moment, *details):
     )
 
 
-@pytest.mark.parametrize("kept", [pytest.param(-1, marks=pytest.mark.slow), 1])
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", [-1, 1])
 def test_a_run_that_is_killed_again_and_again_ends_as_if_it_had_not_been(kept, small_config):
     options = ["train_cfg.max_iters=8", f"default_hooks.checkpoint.max_keep_ckpts={kept}"]
     processes = multiprocessing.get_context("forkserver")

@@ -114,7 +114,10 @@ def test_heads_of_other_single_stage_detectors_are_decoded(name):
     assert fault(rows) is None and sum(row.objects for row in rows) > 100
 
 
-@pytest.mark.parametrize(("to", "input_type"), [("onnx", "uint8"), ("pt2", "float32")])
+@pytest.mark.parametrize(
+    ("to", "input_type"),
+    [pytest.param("onnx", "uint8", marks=pytest.mark.slow), ("pt2", "float32")],
+)
 def test_a_file_of_one_size_finds_what_the_model_predicts(to, input_type, tmp_path):
     file = tmp_path / f"model.{to}"
     done = export_model(built("RetinaNet"), file, to, static=(64, 96), input_type=input_type)

@@ -164,7 +164,7 @@ def test_options_are_refused_by_name_or_give_what_they_promise(options, height, 
 
 # A failing set is told as it was drawn: to make it smaller would be to compile hundreds.
 COMPILED = settings(
-    max_examples=4,
+    max_examples=2,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

@@ -48,9 +48,14 @@ TORCHVISION = {
     "wide_resnet50_2": {"depth": 50, "base_width": 128},
     "wide_resnet101_2": {"depth": 101, "base_width": 128},
 }
+#: They take a process over 2 GiB; their options are those of smaller ones.
+LARGE = ("resnext101_32x8d", "resnext101_64x4d", "wide_resnet101_2")
 
 
-@pytest.mark.parametrize("name", TORCHVISION)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in TORCHVISION],
+)
 def test_torchvision_s_weights_give_torchvision_s_features(name):
     with torch.device("meta"):  # no time for first values that are overwritten
         original = torchvision.models.get_model(name, weights=None).double().eval()
