@@ -19,7 +19,7 @@ TORCHVISION = [n for n in torchvision.models.list_models(torchvision.models) if 
 TIMM = ["resnet18d", "resnet50t", "seresnet50", "ecaresnet26t", "resnetrs50", "resnetaa50"]
 TIMM += ["resnetblur18", "resnet50_gn", "ecaresnet50d_pruned", "senet154", "test_resnet"]
 #: They take a process over 2 GiB.
-LARGE = ("resnext101_32x8d", "resnext101_64x4d", "wide_resnet101_2")
+LARGE = ("resnext101_32x8d", "resnext101_64x4d", "wide_resnet101_2", "wide_resnet50_2", "resnet152")
 
 
 def randomised(net):

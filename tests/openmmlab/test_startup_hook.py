@@ -64,6 +64,7 @@ def test_mmdetections_own_tool_starts_with_it_and_not_without(tmp_path):
     assert "usage: test.py" in done.stdout
 
 
+@pytest.mark.slow
 def test_operators_work_and_flexresnet_is_registered(tmp_path):
     install_hook(tmp_path)
     done = start(tmp_path, OPERATOR)
