@@ -5,6 +5,7 @@ from torch import Tensor
 
 from ..boxes.suppression import suppressed_by_overlap
 from .polygons import area, counter_clockwise, intersection
+from .rotated_boxes import box_pairs
 
 UNION, FIRST_BOX = 0, 1
 
@@ -25,12 +26,7 @@ def box_iou_quadri(
         ious: (N * M,) with M running fastest, or (N,) if `aligned`, which pairs the boxes.
         mode_flag: divide the intersection by 0: the union, 1: the area of the box of `boxes1`.
     """
-    count1, count2 = len(boxes1), len(boxes2)
-    if aligned:
-        first = second = torch.arange(count1, device=boxes1.device)
-    else:
-        first = torch.arange(count1, device=boxes1.device).repeat_interleave(count2)
-        second = torch.arange(count2, device=boxes1.device).repeat(count1)
+    first, second = box_pairs(boxes1, boxes2, aligned)
     ious.copy_(overlap(boxes1, boxes2, first, second, mode=mode_flag))
 
 

@@ -32,13 +32,21 @@ def box_iou_rotated(
         ious: (N * M,) with M running fastest, or (N,) if `aligned`, which pairs the boxes.
         mode_flag: divide the intersection by 0: the union, 1: the area of the box of `boxes1`.
     """
-    count1, count2 = len(boxes1), len(boxes2)
-    if aligned:
-        first = second = torch.arange(count1, device=boxes1.device)
-    else:
-        first = torch.arange(count1, device=boxes1.device).repeat_interleave(count2)
-        second = torch.arange(count2, device=boxes1.device).repeat(count1)
+    first, second = box_pairs(boxes1, boxes2, aligned)
     ious.copy_(overlap(boxes1, boxes2, first, second, mode=mode_flag))
+
+
+def box_pairs(boxes1: Tensor, boxes2: Tensor, aligned: bool) -> tuple[Tensor, Tensor]:
+    """Which box of each set is in each pair: row by row if `aligned`, else each with each.
+
+    >>> box_pairs(torch.zeros(2, 5), torch.zeros(3, 5), aligned=False)[1].tolist()
+    [0, 1, 2, 0, 1, 2]
+    """
+    first = torch.arange(len(boxes1), device=boxes1.device)
+    if aligned:
+        return first, first
+    second = torch.arange(len(boxes2), device=boxes1.device)
+    return first.repeat_interleave(len(boxes2)), second.repeat(len(boxes1))
 
 
 def nms_rotated(
