@@ -127,6 +127,9 @@ _PYTHONS_FORMAT = warnings.formatwarning
 
 def refuse(message: str, status: int = 2) -> int:
     """Print what is wrong as one line; returns the exit status."""
+    if message.startswith("Caught ") and "Traceback (most recent call last)" in message:
+        # PyTorch puts the traceback of a worker process into the message of what was raised.
+        message = message.strip().splitlines()[-1].partition(": ")[2] or message
     rank = os.environ.get("RANK", "0")
     where = "" if rank == "0" else f" [rank {rank}]"
     print(f"error{where}: {' '.join(message.split())}", file=sys.stderr, flush=True)

@@ -36,7 +36,10 @@ class Finding:
         """
         if not self.places:
             return self.message
-        some = ", ".join(self.places[:3]) + (", ..." if len(self.places) > 3 else "")
+        known = [place for place in self.places if place]
+        if not known:
+            return f"{self.message} (and {len(self.places)} more)"
+        some = ", ".join(known[:3]) + (", ..." if len(self.places) > 3 else "")
         return f"{self.message} (and {len(self.places)} more: {some})"
 
 
@@ -66,6 +69,15 @@ class Findings:
             self._kinds[level, kind] = Finding(level, start + message)
         else:
             known.places.append(place)
+
+    def include(self, others: Findings) -> None:
+        """Add all findings of a file, each with its own source."""
+        for number, one in enumerate(others):
+            self._kinds[one.level, f"{others.source} {number}"] = one
+
+    def discard(self, kind: str) -> None:
+        """Forget what was found of a kind."""
+        self._kinds = {key: one for key, one in self._kinds.items() if key[1] != kind}
 
     def error(self, kind: str, place: str, message: str) -> None:
         """Add an error."""

@@ -110,7 +110,7 @@ def _map_is_good(
         return False
     if facts.file_format == "JPEG":
         message = "is a JPEG, which changes the numbers of classes; write label maps as PNG"
-        findings.error("jpeg", "", f"{file}: {message}")
+        findings.error("jpeg", str(file) if "jpeg" in findings else "", f"{file}: {message}")
         return False
     if facts.mode == "P" and rules.backend == "cv2":
         message = (
@@ -119,20 +119,24 @@ def _map_is_good(
         )
         findings.error("palette", "", f"{file}: {message}")
         return False
+    if facts.labels is None and facts.mode == "F":
+        message = "is of mode F, numbers with fractions; write label maps as PNG of 8 bits"
+        findings.error("floats", str(file) if "floats" in findings else "", f"{file}: {message}")
+        return False
     if facts.labels is None:
         message = (
             f"is an image of mode {facts.mode}, no map of one number a pixel; give each colour "
             "the number of its class: labels = np.zeros(rgb.shape[:2], np.uint8); "
             "labels[(rgb == (128, 0, 0)).all(-1)] = 1; ..."
         )
-        findings.error("colours", "", f"{file}: {message}")
+        findings.error("colours", str(file) if "colours" in findings else "", f"{file}: {message}")
         return False
     # Label maps are read as they are stored, never turned.
     size, wanted = (facts.height, facts.width), image_facts.size(rules.loader)
     if size != wanted:
         findings.error(
             "size",
-            "",
+            str(file) if "size" in findings else "",
             f"{file} is {size[1]}x{size[0]} (width x height), its image {image} as it is loaded "
             f"{wanted[1]}x{wanted[0]}",
         )

@@ -130,6 +130,14 @@ def test_a_mistake_of_the_users_is_one_line_and_status_2(ends):
     assert status == 2 and lines[0] == "Traceback (most recent call last):"
 
 
+def test_a_mistake_that_a_worker_process_found_is_its_last_line(ends):
+    told = (
+        "Caught InputError in DataLoader worker process 0.\nOriginal Traceback (most recent call "
+    )
+    told += 'last):\n  File "worker.py", line 3\nresblock.errors.InputError: a.png: no such image\n'
+    assert ends(InputError(told)) == (2, ["error: a.png: no such image"])
+
+
 def test_a_mistake_of_ours_keeps_its_traceback(ends):
     with pytest.raises(TypeError, match="ours"):
         ends(TypeError("ours"))

@@ -126,10 +126,47 @@ def test_what_is_not_given_is_inferred(here):
     assert choose(large, model="fcos").levels > choose(data, model="fcos").levels == 3
 
 
-def test_a_class_of_most_pixels_gets_half_the_weight(here):
+def test_a_class_of_most_pixels_gets_a_small_weight(here):
     formats.as_masks(here / "pets")
     data = write_label_maps(read_folder(here / "pets"), here / "out")
-    assert choose(data).class_weights == (0.5, 1.0)
+    share = data.counts["background"] / sum(data.counts.values())
+    assert 0.8 < share < 0.86
+    assert choose(data).class_weights == (round(1.5 * (1 - share), 2), 1.0)
+    even = replace(data, counts={"background": 60, "class 1": 40})
+    assert choose(even).class_weights == (0.5, 1.0)
+    rare = replace(data, counts={"background": 99, "class 1": 1})
+    assert choose(rare).class_weights == (0.2, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("names", "flip"),
+    [
+        (["cat", "dog"], True),
+        (["left hand", "right hand"], False),
+        (["turn-left"], False),
+        (["leftover", "bright"], True),
+        (list("0123456789"), False),
+        (["background", *"0123456789"], False),
+        (["person", "x", "bag"], True),
+    ],
+)
+def test_images_are_not_mirrored_where_a_class_would_be_another_one(here, names, flip):
+    data = replace(written(here / "pets"), classes=names)
+    chosen = choose(data)
+    assert chosen.flip is flip
+    base = Config.fromfile(str(shipped_config(MODELS["faster-rcnn"][0])))
+    prob = 0.5 if flip else 0.0
+    line = f'dict(type="RandomFlip", prob={prob}),  # {chosen.reasons["flip"]}'
+    assert line in config_for(data, chosen, base)
+
+
+def test_more_classes_of_pixels_take_more_iterations(here):
+    formats.as_masks(here / "pets")
+    data = write_label_maps(read_folder(here / "pets"), here / "out")
+    data = replace(data, images={"train": 400, "val": 100})
+    assert choose(data).iterations == 1500
+    many = [f"class {number}" for number in range(11)]
+    assert choose(replace(data, classes=many, counts=dict.fromkeys(many, 9))).iterations == 2000
 
 
 def test_masks_are_needed_for_mask_rcnn(here):
@@ -148,6 +185,7 @@ def test_masks_are_needed_for_mask_rcnn(here):
         (["--data", "gone"], "gone: there is no such folder"),
         (["--data", "empty"], "no annotations that are known here"),
         (["--data", "pets", "--model", "deeplabv3plus"], "has no label maps, but yolo"),
+        (["--data", "pets", "--imgsz", "32"], "--imgsz 32: has to be a whole number, at least 64"),
         (["--data", "pets", "--epochs", "0"], "--epochs 0: has to be a whole number"),
         (["--data", "masks", "--batch", "1"], "--batch 1: the norm behind a pooled map needs two"),
         (["--data", "pets", "--format", "voc"], "is not in the format voc, but yolo"),

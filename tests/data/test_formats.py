@@ -200,3 +200,180 @@ def test_missing_images_and_broken_files_are_told(tmp_path):
     (tmp_path / "yolo/images/train/1.png").unlink()
     data = read_folder(tmp_path / "yolo")
     assert data.dropped["text files without an image"] == 1
+
+
+# --- what every reader has in common ---
+
+
+def edited(file, old, new):
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+POINTS = '<points label="dog" points="1,1"/>'
+
+
+@pytest.mark.parametrize(
+    ("write", "file", "old", "new", "message"),
+    [
+        (formats.as_voc, "Annotations/3.xml", "<xmin>5", "<xmin>nan", "is no box"),
+        (formats.as_voc, "Annotations/3.xml", "<xmax>", "<xmax>9", "reaches beyond the image"),
+        (formats.as_labelme, "3.json", '"points": [[5, 14]', '"points": [[NaN, 14]', "is no box"),
+        (formats.as_labelme, "3.json", '[[5, 14], [14, 22]]', "[[1, 1]]", "(1 points)"),
+        (formats.as_labelme, "3.json", '[[5, 14], [14, 22]]', "null", "'points' of two numbers"),
+        (formats.as_cvat, "annotations.xml", 'label="cat" ', "", "its class has no name"),
+        (formats.as_cvat, "annotations.xml", 'label="cat"', 'label="cow"', "does not list"),
+        (formats.as_cvat, "annotations.xml", 'label="dog" rle', 'label="Cat" rle', "in case or sp"),
+        (formats.as_cvat, "annotations.xml", 'rle="0, 72"', 'rle="0, 71"', "run lengths of 71"),
+        (formats.as_cvat, "annotations.xml", 'left="2"', 'left="30"', "beyond the image of 32x24"),
+        (
+            formats.as_cvat, "annotations.xml", POINTS,
+            '<polygon label="dog" points="1,1;3,3"/>', "2 points, fewer than 3",
+        ),
+        (
+            formats.as_cvat, "annotations.xml", POINTS,
+            '<box label="dog" xtl="9" ytl="9" xbr="3" ybr="3"/>', "has no area",
+        ),
+        (formats.as_label_studio, "project.json", '"x": 6.25', '"x": NaN', "is no box"),
+        (formats.as_label_studio, "project.json", '"height": 33', '"hi": 33', "has no 'height'"),
+        (formats.as_yolo, "data.yaml", "0: cat", "0: yes", "'names' has true: write the name in q"),
+        (formats.as_yolo, "data.yaml", "train: images/train", "train: a.txt", "no such image"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_an_object_is_told_in_every_format(
+    tmp_path, write, file, old, new, message
+):
+    write(tmp_path)
+    (tmp_path / "a.txt").write_text("/home/me/pets/images/0.png\n")
+    edited(tmp_path / file, old, new)
+    try:
+        told = [one.line for one in read_folder(tmp_path).findings]
+    except DatasetError as error:
+        told = [str(error)]
+    assert any(message in line for line in told), told
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the file is empty"),
+        ('{"images": [', "at line 1, column 13"),
+        ('{"images": [], "annotations": []}', "it has 'images', 'annotations'; COCO's has"),
+        ('[{"image_id": 1, "bbox": [1, 2, 3, 4], "score": 0.3}]', "holds predictions"),
+        ("null", "its top is a NoneType"),
+    ],
+)
+def test_a_json_that_is_no_annotations_is_named_with_the_reason(tmp_path, content, message):
+    formats.images(tmp_path)
+    (tmp_path / "a.json").write_text(content)
+    told = refused(tmp_path)
+    assert told.startswith(f"{tmp_path / 'a.json'}: ") and message in told
+
+
+def test_half_a_json_beside_good_ones_is_not_passed_over(tmp_path):
+    formats.as_labelme(tmp_path)
+    file = tmp_path / "3.json"
+    file.write_text(file.read_text()[:40])
+    assert f"{file}: no COCO JSON" in refused(tmp_path)
+
+
+def test_images_that_are_links_keep_their_own_names(tmp_path):
+    formats.as_yolo(tmp_path / "data")
+    (tmp_path / "store").mkdir()
+    for number, image in enumerate(sorted(tmp_path.glob("data/images/*/*.png"))):
+        image.symlink_to(image.rename(tmp_path / f"store/{number + 10}.png"))
+    written = write_objects(read_folder(tmp_path / "data"), tmp_path / "out")
+    assert written.root == tmp_path / "data/images"
+    val = json.loads(written.files["val"].read_text())
+    assert [one["file_name"] for one in val["images"]] == ["val/6.png", "val/7.png"]
+
+
+def test_images_of_two_splits_are_counted(tmp_path):
+    formats.as_yolo(tmp_path / "yolo")
+    edited(tmp_path / "yolo/data.yaml", "val: images/val", "val: [images/val, images/train]")
+    data = read_folder(tmp_path / "yolo")
+    assert data.dropped["images of val that are also of train"] == 6
+    formats.as_voc(tmp_path / "voc")
+    (tmp_path / "voc/ImageSets/Main/train.txt").write_text("0.png\n1 1\n6\ngone\n")
+    data = read_folder(tmp_path / "voc")
+    assert data.dropped["images of val that are also of train"] == 1
+    assert data.dropped["names in ImageSets/Main without an XML file"] == 1
+    assert any("4 images of no split" in one for one in write_objects(data, tmp_path / "o").notes)
+
+
+def test_faults_of_one_kind_are_one_line(tmp_path):
+    formats.as_yolo(tmp_path)
+    for file in tmp_path.glob("labels/*/*.txt"):
+        file.write_text("\n".join(f"cat{line[1:]}" for line in file.read_text().splitlines()))
+    assert len(list(read_folder(tmp_path).findings)) == 1
+
+
+def test_a_yolo_folder_without_labels_is_told_where_they_are_looked_for(tmp_path):
+    formats.as_yolo(tmp_path)
+    (tmp_path / "labels").rename(tmp_path / "boxes")
+    assert "none of 8 images has a text file of labels: for" in refused(tmp_path)
+
+
+def test_an_archive_and_a_file_of_a_folder_are_told_or_taken(tmp_path):
+    formats.as_yolo(tmp_path)
+    assert read_folder(tmp_path / "data.yaml").format == "YOLO"
+    (tmp_path / "pets.zip").write_bytes(b"PK")
+    assert "is packed; unpack it" in refused(tmp_path / "pets.zip")
+
+
+def mapped(folder, function):
+    formats.as_masks(folder)
+    for file in folder.glob("masks/*.png"):
+        function(file, np.array(Image.open(file)))
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda file, one: Image.fromarray(one * 254).save(file), "hold 0, 254: a class for every"),
+        (lambda file, one: Image.fromarray(one * 0).save(file), "hold 0 alone"),
+        (lambda file, one: file.write_bytes(b"no image"), "the file is no image"),
+        (lambda file, one: Image.fromarray(one[:9]).save(file), "_mask.png is 32x9"),
+        (
+            lambda file, one: Image.fromarray(one.astype(np.float32)).save(
+                file.rename(file.with_suffix(".tif"))
+            ),
+            "_mask.tif: is of mode F",
+        ),
+        (
+            lambda file, one: Image.fromarray(one * 255).save(
+                file.rename(file.with_suffix(".jpg")), format="JPEG"
+            ),
+            "_mask.jpg: is a JPEG",
+        ),
+    ],
+)
+def test_broken_label_maps_of_a_folder_are_told_before_anything_is_written(
+    tmp_path, function, message
+):
+    mapped(tmp_path / "data", function)
+    with pytest.raises(DatasetError, match=message.replace(".", r"\.")) as caught:
+        write_label_maps(read_folder(tmp_path / "data"), tmp_path / "out")
+    assert "\n" not in str(caught.value) and not (tmp_path / "out").exists()
+
+
+def test_images_of_several_suffixes_and_without_a_map_are_taken_and_counted(tmp_path):
+    formats.as_masks(tmp_path)
+    Image.open(tmp_path / "images/1.png").save(tmp_path / "images/1.jpg")
+    (tmp_path / "masks/2_mask.png").unlink()
+    written = write_label_maps(read_folder(tmp_path), tmp_path / "out")
+    assert "left out: 1 images without a label map" in written.notes
+    names = [name for file in written.files.values() for name in file.read_text().split()]
+    assert {"1.jpg", "1.png"} < set(names) and len(names) == 8
+    for name in names:
+        assert Path(written.folders[0], name + written.suffixes[0]).is_file()
+        assert Path(written.folders[1], name + written.suffixes[1]).is_file()
+
+
+def test_cityscapes_names_are_known(tmp_path):
+    formats.as_masks(tmp_path)
+    for folder, ending in (("images", "_leftImg8bit"), ("masks", "_gtFine_labelIds")):
+        for file in (tmp_path / folder).glob("*.png"):
+            file.rename(file.with_name(file.stem.removesuffix("_mask") + ending + ".png"))
+    assert len(read_folder(tmp_path).pairs) == 8

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> None:
     """Check."""
     path = Path(given.data).expanduser()
-    if path.is_dir() or path.suffix.lower() == ".json":
+    if path.is_dir() or path.suffix.lower() == ".json" or (path.is_file() and path.suffix != ".py"):
         if given.cfg_options:
             raise InputError("--cfg-options: goes with a config")
         _check_folder(path, given.fix)

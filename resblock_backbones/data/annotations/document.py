@@ -8,6 +8,7 @@ from typing import Any
 
 from ..findings import Findings, shown
 from .json_files import has_plain_encoding, read_json
+from .names import names_alike
 from .repair import repair
 from .values import id_fault
 
@@ -162,6 +163,9 @@ def _check_names(categories: list[Numbered], findings: Findings) -> None:
             )
         else:
             seen[name] = entry["id"]
+    alike = names_alike(seen)
+    if alike is not None:
+        findings.warning("alike", "", alike)
 
 
 def _with_partners(

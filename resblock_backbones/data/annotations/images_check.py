@@ -144,6 +144,11 @@ def pixel_fault(facts: ImageFacts, loader: Loader) -> tuple[str, str] | None:
 
 
 def _hint_at(file: Path, name: str) -> str:
+    if file.is_symlink():
+        return f"; it is a link to {file.readlink()}, which is not there"
+    if PureWindowsPath(name).is_absolute() or Path(name).is_absolute():
+        last = PureWindowsPath(name).name
+        return f"; a path of another machine: write the name from the images' folder on ({last!r})"
     if "\\" in name:
         return (
             "; its name has backslashes, which only Windows takes for folders: write "

@@ -39,6 +39,9 @@ def read_json(file: Path) -> Any:
         raise DatasetError(
             f"{file}: no COCO JSON, {error.msg} at line {error.lineno}, column {error.colno}"
         ) from error
+    except MemoryError as error:
+        megabytes = len(content) / 1e6
+        raise DatasetError(f"{file}: its {megabytes:.0f} MB do not fit in memory") from error
     except RecursionError as error:
         raise DatasetError(f"{file}: no COCO JSON, it is nested too deeply") from error
 

@@ -153,17 +153,19 @@ def _check_masks(data: MaskFolder, fix: Path | None, report: FolderReport) -> No
     findings = data.findings
     pairs = [(image, labels) for image, labels, _ in data.pairs]
     usage, _ = check_label_maps(pairs, data.rules, findings)
+    if data.without_map:
+        first, count = data.without_map[0], len(data.without_map)
+        findings.warning("no map", "", f"{first}: has no label map ({count} such images left out)")
+    if not findings.of("error"):
+        check_usage(usage, findings, training=True, title="label maps")
     if data.unpaired:
         findings.warning("unpaired", "", f"{data.unpaired[0]}: there is no image of this name")
     report.tables.append(usage.table(str(findings.source)))
     if fix is not None:
-        mended = Findings(findings.source)
-        for one in findings:
-            if not (data.binary and "255 is ignored" in one.message):
-                mended.add(one.level, one.message, "", one.message)
-        if not mended.of("error"):
+        if data.binary:
+            findings.discard("0 and 255")
+        if not findings.of("error"):
             report.written += write_label_maps(data, fix).files.values()
-        findings = mended
     report.add(findings)
 
 

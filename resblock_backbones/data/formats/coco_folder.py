@@ -52,8 +52,7 @@ def read_coco_folder(folder: Path, files: list[Path]) -> AnnotatedImages:
     index = ImageIndex(folder)
     for file in files:
         checked = check_coco(file, image_folder(file, folder, index))
-        for number, one in enumerate(checked.document.findings):
-            findings.add(one.level, f"{file} {number}", "", one.line)
+        findings.include(checked.document.findings)
         if not checked.document.findings.of("error"):
             _take(checked, folder, result)
     return result

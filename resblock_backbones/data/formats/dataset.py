@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..annotations.names import names_alike
 from ..findings import Findings
 from ..image_files import SUFFIXES
 from ..images.facts import ImageFacts, look_at
@@ -73,6 +75,38 @@ class AnnotatedImages:
         return bool(objects) and all(one.mask is not None for one in objects)
 
 
+def check_objects(data: AnnotatedImages) -> None:
+    """Check what all formats have: boxes with an extent, in their image, of classes with names.
+
+    Args:
+        data: as a reader gave it; receives the findings. Classes of objects that its format does
+            not list come behind the others.
+    """
+    for image in data.images:
+        for one in image.objects:
+            x, y, width, height = one.box
+            box = [round(value, 2) for value in one.box]
+            place = f"{image.file}, an object of {one.name!r}"
+            if not one.name.strip():
+                data.findings.error("no name", place, "its class has no name")
+            elif not all(math.isfinite(value) for value in one.box):
+                data.findings.error("no number", place, f"its box {box} (x, y, w, h) is no box")
+            elif width <= 0 or height <= 0:
+                message = f"its box {box} (x, y, w, h) has no area: corners in another order?"
+                data.findings.error("no area", place, message)
+            elif max(-x, -y, x + width - image.width, y + height - image.height) > 1:
+                size = f"{image.width}x{image.height}"
+                message = f"its box {box} (x, y, w, h) reaches beyond the image of {size}"
+                data.findings.warning("beyond", place, message)
+            if one.name.strip() and one.name not in data.classes:
+                data.classes.append(one.name)
+                message = "has a class that the format does not list: it is taken"
+                data.findings.warning("unlisted", place, message)
+    alike = names_alike(data.classes)
+    if alike is not None:
+        data.findings.warning("alike", "", alike)
+
+
 class ImageIndex:
     """The images below a folder, found by name, stem or the end of a path of another machine.
 
@@ -124,7 +158,7 @@ class ImageIndex:
 
     def fault(self, file: Path) -> str:
         """What is wrong with an image."""
-        return self._facts[file].fault or ""
+        return (self._facts.get(file) or look_at([file])[file]).fault or ""
 
 
 def split_of(parts: Iterable[str]) -> str | None:

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlparse
 
 from ..annotations.json_files import read_json
-from ..errors import DatasetError
 from ..findings import Findings, shown
 from .dataset import AnnotatedImage, AnnotatedImages, ImageIndex, ObjectOf, polygon_box, split_of
 
@@ -19,11 +18,12 @@ UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 
 
 def json_kind(file: Path) -> str | None:
-    """Which format a JSON file is of: ``coco``, ``labelme``, ``label studio``; None is another."""
-    try:
-        content = read_json(file)
-    except DatasetError:
-        return None
+    """Which format a JSON file is of: ``coco``, ``labelme``, ``label studio``; None is another.
+
+    Raises:
+        DatasetError: it is no JSON: half a file must not be half a data set.
+    """
+    content = read_json(file)
     if isinstance(content, dict):
         if isinstance(content.get("images"), list) and "categories" in content:
             return "coco"
@@ -79,7 +79,8 @@ def read_label_studio(folder: Path, files: list[Path]) -> AnnotatedImages:
                 try:
                     one = _region(region, size, result)
                 except (KeyError, TypeError, ValueError, IndexError) as error:
-                    result.findings.error("region", place, f"a region is broken: {error!r}")
+                    told = f"has no {error}" if isinstance(error, KeyError) else str(error)
+                    result.findings.error("region", place, f"a region is broken: {told}")
                     continue
                 if one is not None:
                     objects.append(one)
@@ -109,7 +110,9 @@ def _labelme_objects(shapes: list[Any], file: Path, result: AnnotatedImages) -> 
             points = [(float(x), float(y)) for x, y in shape["points"]]
             polygon = _labelme_polygon(kind, points)
         except (KeyError, TypeError, ValueError) as error:
-            result.findings.error("shape", place, f"is broken: {error!r}")
+            message = "is broken: a 'label', a 'shape_type' and 'points' of two numbers each"
+            told = f" ({error})" if isinstance(error, ValueError) else ""
+            result.findings.error("shape", place, f"{message} make a shape{told}")
             continue
         if not isinstance(name, str) or not name.strip():
             result.findings.error("label", place, f"its 'label' is {shown(name)}, no name")
@@ -124,7 +127,11 @@ def _labelme_objects(shapes: list[Any], file: Path, result: AnnotatedImages) -> 
 
 
 def _labelme_polygon(kind: str, points: list[tuple[float, float]]) -> list[float] | None:
+    if kind in ("rectangle", "circle") and len(points) < 2:
+        raise ValueError(f"{len(points)} points")
     if kind == "rectangle":
+        if len(points) == 3:
+            raise ValueError("3 points")
         (x1, y1), (x2, y2) = points[0], points[-1] if len(points) == 2 else points[2]
         return [x1, y1, x2, y1, x2, y2, x1, y2]
     if kind == "circle":
@@ -176,7 +183,7 @@ def _region(
         if len(polygon) < 6:
             raise ValueError("a polygon of fewer than 3 points")
         return ObjectOf(name, polygon_box([polygon]), [polygon])
-    if "rle" in value or "width" not in value:
+    if "rle" in value or "width" not in value or kind.startswith("keypoint"):
         result.dropped[f"regions of type {kind!r}"] += 1
         return None
     x, y = float(value["x"]) * across, float(value["y"]) * down

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...options.checks import check_choice
+from ..annotations.json_files import read_json
 from ..errors import DatasetError
 from .coco_folder import read_coco_folder
-from .dataset import AnnotatedImages
+from .dataset import AnnotatedImages, check_objects
 from .json_formats import json_kind, read_label_studio, read_labelme
 from .mask_folder import MaskFolder, find_mask_folder, read_mask_folder
 from .xml_formats import find_cvat, find_voc, read_cvat, read_voc
@@ -27,6 +28,10 @@ def recognise(folder: Path) -> dict[str, Callable[[], AnnotatedImages | MaskFold
         DatasetError: there is no such folder, or nothing in it is known.
     """
     if folder.is_file():
+        if folder.suffix.lower() in (".yaml", ".yml", ".xml"):
+            return recognise(folder.parent)
+        if folder.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"):
+            raise DatasetError(f"{folder}: is packed; unpack it and give the folder")
         if folder.suffix.lower() != ".json":
             raise DatasetError(f"{folder}: is a file; give the folder of images and annotations")
         kind = json_kind(folder)
@@ -37,22 +42,29 @@ def recognise(folder: Path) -> dict[str, Callable[[], AnnotatedImages | MaskFold
         raise DatasetError(f"{folder}: there is no such folder")
     found: dict[str, Callable[[], AnnotatedImages | MaskFolder]] = {}
     by_kind: dict[str, list[Path]] = {}
+    others: list[Path] = []
     for file in sorted(folder.rglob("*.json")):
+        if any(part.startswith(".") for part in file.relative_to(folder).parts):
+            continue
         kind = json_kind(file)
-        if kind is not None:
+        if kind is None:
+            others.append(file)
+        else:
             by_kind.setdefault(kind, []).append(file)
     found.update(_json_readers(folder, by_kind))
     names = find_yolo(folder)
     if names is not None:
-        found["yolo"] = lambda: read_yolo(folder, names)
+        found["yolo"] = _checked(lambda: read_yolo(folder, names))
     voc, cvat = find_voc(folder), find_cvat(folder)
     if voc:
-        found["voc"] = lambda: read_voc(folder, voc)
+        found["voc"] = _checked(lambda: read_voc(folder, voc))
     if cvat:
-        found["cvat"] = lambda: read_cvat(folder, cvat)
+        found["cvat"] = _checked(lambda: read_cvat(folder, cvat))
     pairs = find_mask_folder(folder)
     if pairs:
         found["masks"] = lambda: read_mask_folder(folder, pairs)
+    if not found and others:
+        raise DatasetError(f"{others[0]}: {_why_unknown(others[0])}")
     if not found:
         raise DatasetError(
             f"{folder}: no annotations that are known here: COCO JSON, YOLO (data.yaml or "
@@ -96,6 +108,32 @@ def read_folder(
     return found[objects[0]]()
 
 
+def _checked(read: Callable[[], AnnotatedImages]) -> Callable[[], AnnotatedImages]:
+    """A reader that also checks what all formats have."""
+
+    def checked() -> AnnotatedImages:
+        data = read()
+        check_objects(data)
+        return data
+
+    return checked
+
+
+def _why_unknown(file: Path) -> str:
+    """What a JSON file of no known format has."""
+    content = read_json(file)
+    if isinstance(content, dict):
+        keys = ", ".join(map(repr, list(content)[:6])) or "nothing"
+        return (
+            f"no annotations: it has {keys}; COCO's has 'images', 'categories' and 'annotations', "
+            "LabelMe's 'shapes'"
+        )
+    first = content[0] if isinstance(content, list) and content else None
+    if isinstance(first, dict) and {"image_id", "score"} <= set(first):
+        return "holds predictions (boxes with scores), not annotations with images and categories"
+    return f"no annotations: its top is a {type(content).__name__}"
+
+
 def _json_readers(
     folder: Path, by_kind: dict[str, list[Path]]
 ) -> dict[str, Callable[[], AnnotatedImages]]:
@@ -106,6 +144,6 @@ def _json_readers(
     }
 
     def reader(kind: str) -> Callable[[], AnnotatedImages]:
-        return lambda: readers[kind](folder, by_kind[kind])
+        return _checked(lambda: readers[kind](folder, by_kind[kind]))
 
     return {kind: reader(kind) for kind in by_kind}

@@ -17,6 +17,8 @@ from ...files.whole import whole_file, write_whole
 from ..annotations.masks import outline
 from ..annotations.writing import write_json
 from ..errors import DatasetError
+from ..findings import Findings
+from ..label_maps import check_label_maps
 from .dataset import AnnotatedImage, AnnotatedImages
 from .mask_folder import MaskFolder
 
@@ -77,7 +79,8 @@ def write_objects(data: AnnotatedImages, out: Path, *, seed: int = 0) -> Written
         raise DatasetError(f"{data.findings.source}: {data.format} without an image")
     named = [(image, image.split) for image in data.images]
     splits, notes = split_items(named, seed=seed)
-    root = Path(os.path.commonpath([image.file.parent.resolve() for image in data.images]))
+    # Links are not followed: what they point at may have other names.
+    root = Path(os.path.commonpath([image.file.parent.absolute() for image in data.images]))
     files = {}
     for split, images in splits.items():
         files[split] = out / f"{split}.json"
@@ -110,32 +113,33 @@ def write_label_maps(data: MaskFolder, out: Path, *, seed: int = 0) -> Written:
         seed: of the split, where the folders tell none.
 
     Raises:
-        DatasetError: images have several suffixes or folders that no config can name.
+        DatasetError: a label map or an image is broken.
     """
+    _refuse_broken_maps(data)
     splits, notes = split_items([((i, m), split) for i, m, split in data.pairs], seed=seed)
     images = [image for image, _, _ in data.pairs]
     suffixes = {image.suffix for image in images}
-    if len(suffixes) > 1:
-        raise DatasetError(
-            f"{data.findings.source}: images end in {', '.join(sorted(suffixes))}; "
-            "MMSegmentation reads one suffix a data set"
-        )
-    image_root = Path(os.path.commonpath([image.parent.resolve() for image in images]))
+    # MMSegmentation adds one suffix to all names of a list: where there are several, none.
+    suffix = suffixes.pop() if len(suffixes) == 1 else ""
+    image_root = Path(os.path.commonpath([image.parent.absolute() for image in images]))
+
+    def name_of(image: Path) -> str:
+        return image.absolute().relative_to(image_root).as_posix().removesuffix(suffix)
+
     label_root = out.resolve() / "labels"
     for image, labels, _ in data.pairs:
         # Under the name of its image, so that one list names both.
-        target = label_root / image.resolve().relative_to(image_root).with_suffix(".png")
-        _write_label_map(labels, target, binary=data.binary)
+        _write_label_map(labels, label_root / f"{name_of(image)}.png", binary=data.binary)
     if data.binary:
         notes.append("label maps of 0 and 255: written anew with 0 and 1")
     if data.unpaired:
         notes.append(f"left out: {len(data.unpaired)} label maps without an image")
+    if data.without_map:
+        notes.append(f"left out: {len(data.without_map)} images without a label map")
     files = {}
     for split, pairs in splits.items():
         files[split] = out.resolve() / f"{split}.txt"
-        names = [
-            image.resolve().relative_to(image_root).with_suffix("").as_posix() for image, _ in pairs
-        ]
+        names = [name_of(image) for image, _ in pairs]
         write_whole(files[split], "".join(f"{name}\n" for name in names).encode())
     pixels: Counter[int] = Counter()
     for _, labels in splits["train"]:
@@ -152,7 +156,7 @@ def write_label_maps(data: MaskFolder, out: Path, *, seed: int = 0) -> Written:
         counts={name: pixels[value] for name, value in zip(data.classes, values, strict=True)},
         sizes=np.zeros((0, 2)),
         image_sizes=sizes,
-        suffixes=(suffixes.pop(), ".png"),
+        suffixes=(suffix, ".png"),
         folders=(str(image_root), str(label_root)),
         notes=notes,
     )
@@ -171,6 +175,9 @@ def split_items(
     for item, split in items:
         splits.setdefault(split or "train", []).append(item)
     notes = []
+    without = sum(split is None for _, split in items)
+    if 0 < without < len(items):
+        notes.append(f"{without} images of no split: taken for training")
     if "train" not in splits:
         raise DatasetError(f"no images to train on, only of {', '.join(splits)}")
     if "val" not in splits and "test" in splits:
@@ -203,7 +210,7 @@ def coco_content(
         content["images"].append(
             {
                 "id": image_id,
-                "file_name": image.file.resolve().relative_to(root).as_posix(),
+                "file_name": image.file.absolute().relative_to(root).as_posix(),
                 "width": image.width,
                 "height": image.height,
             }
@@ -224,6 +231,15 @@ def coco_content(
                 entry["segmentation"] = one.mask
             content["annotations"].append(entry)
     return content
+
+
+def _refuse_broken_maps(data: MaskFolder) -> None:
+    findings = Findings(data.findings.source)
+    findings.include(data.findings)
+    check_label_maps([(image, labels) for image, labels, _ in data.pairs], data.rules, findings)
+    if data.binary:
+        findings.discard("0 and 255")
+    findings.refuse_errors()
 
 
 def _write_label_map(source: Path, target: Path, *, binary: bool) -> None:

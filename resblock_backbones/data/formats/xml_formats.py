@@ -31,7 +31,7 @@ def read_voc(folder: Path, files: list[Path]) -> AnnotatedImages:
     """
     result = AnnotatedImages("Pascal VOC", [], [], Findings(folder))
     index = ImageIndex(folder)
-    splits = _voc_splits(folder)
+    splits = _voc_splits(folder, {file.stem for file in files}, result)
     for file in files:
         root = _parse(file)
         name = (root.findtext("filename") or "").strip()
@@ -155,6 +155,8 @@ def _cvat_object(
         if part.tag == "polygon":
             pairs = [pair.split(",") for pair in part.attrib["points"].split(";")]
             polygon = [float(value) for pair in pairs for value in pair]
+            if len(polygon) < 6:
+                raise ValueError(f"{len(pairs)} points, fewer than 3")
             return ObjectOf(name, polygon_box([polygon]), [polygon])
         if part.tag == "mask":
             return _cvat_mask(part, name, size)
@@ -171,17 +173,31 @@ def _cvat_mask(part: ET.Element, name: str, size: tuple[int, int]) -> ObjectOf:
     counts = [int(one) for one in part.attrib["rle"].split(",")]
     values = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
     mask = np.zeros((size[1], size[0]), bool)
+    if len(values) != width * height:
+        raise ValueError(f"run lengths of {len(values)} pixels for {width}x{height}")
+    if min(left, top) < 0 or left + width > size[0] or top + height > size[1]:
+        raise ValueError(f"it reaches beyond the image of {size[0]}x{size[1]}")
     mask[top : top + height, left : left + width] = values.reshape(height, width)
     return ObjectOf(name, (left, top, width, height), run_lengths(mask))
 
 
-def _voc_splits(folder: Path) -> dict[str, str]:
-    splits = {}
-    for split, names in (("test", ("test",)), ("val", ("val",)), ("train", ("train",))):
-        for name in names:
-            for file in folder.rglob(f"ImageSets/Main/{name}.txt"):
-                for line in file.read_text(encoding="utf-8-sig").split():
-                    splits[line] = split
+def _voc_splits(folder: Path, stems: set[str], result: AnnotatedImages) -> dict[str, str]:
+    """Stem -> split, from the lists of names; lists of a class have a number behind each name."""
+    splits: dict[str, str] = {}
+    for split in ("test", "val", "train"):
+        for file in folder.rglob(f"ImageSets/Main/{split}.txt"):
+            for line in file.read_text(encoding="utf-8-sig").splitlines():
+                if not line.strip():
+                    continue
+                name = line.split()[0] if line.strip() not in stems else line.strip()
+                if name not in stems:
+                    name = Path(name).stem
+                if name not in stems:
+                    result.dropped["names in ImageSets/Main without an XML file"] += 1
+                    continue
+                if splits.get(name, split) != split:
+                    result.dropped[f"images of {splits[name]} that are also of {split}"] += 1
+                splits[name] = split
     return splits
 
 

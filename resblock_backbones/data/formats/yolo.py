@@ -54,9 +54,8 @@ def read_yolo(folder: Path, names_file: Path) -> AnnotatedImages:
         classes = _names(content, names_file)
         keypoints = "kpt_shape" in content
         images = list(_images_of(content, names_file))
-        # `test` may name the images of `val` once more.
-        images = list({file: (file, split) for file, split in reversed(images)}.values())[::-1]
     result = AnnotatedImages("YOLO", classes, [], findings)
+    images = _of_one_split(images, result)
     for file, split in images:
         size = index.size(file)
         if size is None:
@@ -70,11 +69,30 @@ def read_yolo(folder: Path, names_file: Path) -> AnnotatedImages:
             objects = list(_objects(labels, classes, size, result, keypoints))
         result.images.append(AnnotatedImage(file, *size, objects, split))
     known = {labels for file, _ in images if (labels := _labels_of(file)) is not None}
+    if images and not known:
+        findings.error(
+            "no labels",
+            "",
+            f"none of {len(images)} images has a text file of labels: for {images[0][0]} it is "
+            "looked for beside it, and in the folder 'labels' in place of 'images'",
+        )
     lost = [one for one in _label_files(folder) if one not in known]
     if lost:
         result.dropped["text files without an image"] = len(lost)
         findings.warning("no image", "", f"{lost[0]}: there is no image of this name")
     return result
+
+
+def _of_one_split(
+    images: list[tuple[Path, str | None]], result: AnnotatedImages
+) -> list[tuple[Path, str | None]]:
+    """Each image once: `test` may name those of `val` once more, `val` not those of `train`."""
+    splits: dict[Path, str | None] = {}
+    for file, split in images:
+        first = splits.setdefault(file, split)
+        if first == "train" and split != "train":
+            result.dropped[f"images of {split} that are also of train"] += 1
+    return list(splits.items())
 
 
 def _objects(
@@ -98,7 +116,8 @@ def _objects(
         if one is not None:
             yield one
         else:
-            result.findings.error(f"line {fault[:12]}", f"{file}, line {number}", fault)
+            kind = " ".join(word for word in fault.split() if word.isalpha())
+            result.findings.error(f"line {kind}", f"{file}, line {number}", fault)
 
 
 def _object(
@@ -119,7 +138,9 @@ def _object(
         return f"has {len(words)} numbers, neither a box (5) nor a polygon (odd, at least 7)", None
     bad = next((v for v in values if not math.isfinite(v) or not -SLACK <= v <= 1 + SLACK), None)
     if bad is not None:
-        return f"holds {bad:g}, no fraction of the image (0 to 1)", None
+        points = len(values) > 4 and len(values) % 3 == 1
+        hint = "; keypoints? then kpt_shape in data.yaml says how many" if points else ""
+        return f"holds {bad:g}, no fraction of the image (0 to 1){hint}", None
     name, (width, height) = classes[int(label)], size
     if len(values) == 4:
         x, y, across, down = values
@@ -148,11 +169,15 @@ def _read_yaml(file: Path) -> dict[str, Any]:
 def _names(content: dict[str, Any], file: Path) -> list[str]:
     names = content.get("names")
     if isinstance(names, dict):
-        if sorted(names) != list(range(len(names))):
+        names = {int(key) if str(key).isdecimal() else key: one for key, one in names.items()}
+        if set(names) != set(range(len(names))):
             raise DatasetError(f"{file}: the numbers of 'names' are not 0, 1, 2, ...")
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:
         raise DatasetError(f"{file}: 'names' is {shown(names)}, no list of classes")
+    odd = next((name for name in names if isinstance(name, bool) or name is None), ...)
+    if odd is not ...:
+        raise DatasetError(f"{file}: 'names' has {shown(odd)}: write the name in quotes")
     names = [str(name) for name in names]
     twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
     if twice is not None:
@@ -175,7 +200,8 @@ def _images_of(content: dict[str, Any], file: Path) -> Iterator[tuple[Path, str]
 
 
 def _resolve(given: str, key: str, content: dict[str, Any], file: Path) -> Path:
-    root, path = Path(str(content.get("path") or "")), Path(given)
+    root = Path(str(content.get("path") or ""))
+    path = Path(given.replace("\\", "/"))
     bare = Path(*[part for part in path.parts if part not in ("..", ".")])
     bases = [file.parent / root]
     if not root.is_absolute():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +23,11 @@ MODELS = {
 }
 #: From scratch on a half-width ResNet-18 the mAP of small sets settles after so many iterations.
 ITERATIONS = 1500
+#: A segmentor of more than six classes takes so many more for each, up to twice as many.
+ITERATIONS_PER_CLASS = 100
 SMALLEST_IMAGE, LARGEST_IMAGE = 128, 640
+#: Words of class names that a mirror turns into another class.
+SIDES = {"left", "right", "links", "rechts", "gauche", "droite", "izquierda", "derecha"}
 #: Anchors begin at a stride of 4 times their scale; the default scale is 8.
 FIRST_STRIDE, ANCHOR_SCALE = 4, 8
 
@@ -40,6 +46,7 @@ class Choices:
         lr: learning rate for this batch.
         anchor_scale: of Faster and Mask R-CNN, times the stride; 8 is their default.
         levels: of RetinaNet and FCOS, from stride 8.
+        flip: training images are mirrored at random.
         class_weights: of a label map's classes, in their order; empty for objects.
         reasons: name of a value -> why it was chosen.
     """
@@ -54,6 +61,7 @@ class Choices:
     lr: float
     anchor_scale: int
     levels: int
+    flip: bool
     class_weights: tuple[float, ...]
     reasons: dict[str, str]
 
@@ -91,7 +99,8 @@ def choose(
     _check_kind(model, data)
     for name, value, least in (
         ("epochs", epochs, 1),
-        ("imgsz", imgsz, 32),
+        # Smaller ones are a single pixel in the last stage, which a norm cannot take alone.
+        ("imgsz", imgsz, 64),
         ("batch", None if batch == "auto" else batch, 1),
     ):
         if value is not None and (not isinstance(value, int) or value < least):
@@ -115,7 +124,10 @@ def choose(
     if batch < least_batch:
         raise ConfigError(f"--batch {batch}: the norm behind a pooled map needs two images at once")
     if epochs is None:
-        epochs = int(np.clip(round(ITERATIONS * batch / images), 1, 300))
+        needed = ITERATIONS
+        if data.kind == "label maps":
+            needed += ITERATIONS_PER_CLASS * min(15, max(0, len(data.classes) - 6))
+        epochs = int(np.clip(round(needed * batch / images), 1, 300))
         if data.kind == "objects":
             epochs = max(15, epochs)
         reasons["epochs"] = f"{epochs * -(-images // batch)} iterations from scratch"
@@ -133,6 +145,7 @@ def choose(
         lr=round(lr * (batch / base_batch) ** 0.5, 6),
         anchor_scale=scale,
         levels=levels,
+        flip=_may_flip(data.classes, reasons),
         class_weights=_class_weights(data, reasons),
         reasons=reasons,
     )
@@ -169,12 +182,27 @@ def _anchors(sizes: np.ndarray, reasons: dict[str, str]) -> tuple[int, int]:
     return scale, levels
 
 
+def _may_flip(classes: Sequence[str], reasons: dict[str, str]) -> bool:
+    """Whether the mirror image of an object is one of the same class, as far as names tell."""
+    sided = [one for one in classes if SIDES & set(re.split(r"[^a-z]+", one.lower()))]
+    signs = [one for one in classes if len(one.strip()) == 1 and one.strip().isalnum()]
+    if sided:
+        reasons["flip"] = f"{sided[0]!r} would be another class in a mirror"
+    elif 2 * len(signs) > len(classes):
+        reasons["flip"] = f"letters and digits ({signs[0]!r}, ...) are others in a mirror"
+    else:
+        reasons["flip"] = "no class is named by a side or a letter"
+    return not sided and 2 * len(signs) <= len(classes)
+
+
 def _class_weights(data: Written, reasons: dict[str, str]) -> tuple[float, ...]:
-    """Half the weight for a class of most pixels, which else is all that is learnt at first."""
+    """A small weight for a class of most pixels, which else is all that is learnt at first."""
     if data.kind != "label maps":
         return ()
     total = max(1, sum(data.counts.values()))
-    weights = tuple(0.5 if data.counts[name] > total / 2 else 1.0 for name in data.classes)
     share = max(data.counts.values()) / total
+    # Half at two thirds of all pixels; no less than a fifth, or objects grow beyond their edges.
+    large = round(max(0.2, min(0.5, (1 - share) * 1.5)), 2)
+    weights = tuple(large if data.counts[name] > total / 2 else 1.0 for name in data.classes)
     reasons["class weights"] = f"the most frequent class has {share:.0%} of all pixels"
     return weights

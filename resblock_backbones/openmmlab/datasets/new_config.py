@@ -105,6 +105,10 @@ def _data_keys(data: Written, file: Path) -> str:
     )
 
 
+def _flip(choices: Choices) -> str:
+    return f"{0.5 if choices.flip else 0.0}),{_comment(choices.reasons, 'flip')}"
+
+
 def _detection_pipelines(choices: Choices) -> str:
     load = "dict(type='LoadAnnotations', with_bbox=True"
     load += ", with_mask=True)" if choices.model == "mask-rcnn" else ")"
@@ -113,7 +117,7 @@ train_pipeline = [
     dict(type="LoadImageFromFile"),
     {load},
     dict(type="Resize", scale=(imgsz, imgsz), keep_ratio=True),
-    dict(type="RandomFlip", prob=0.5),
+    dict(type="RandomFlip", prob={_flip(choices)}
     dict(type="PackDetInputs"),
 ]
 test_pipeline = [
@@ -196,7 +200,7 @@ train_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="LoadAnnotations"),
     dict(type="Resize", scale=(imgsz, imgsz), keep_ratio=True),
-    dict(type="RandomFlip", prob=0.5),
+    dict(type="RandomFlip", prob={_flip(choices)}
     dict(type="PackSegInputs"),
 ]
 test_pipeline = [
