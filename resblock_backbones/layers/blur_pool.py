@@ -34,13 +34,9 @@ class BlurPool(nn.Module):
         super().__init__()
         self.channels, self.stride = channels, stride
         self.padding = kernel_size // 2  # with odd kernels the size is ceil(H / stride)
-        # On the CPU even if the network is built on the meta device.
-        taps = torch.ones(1, dtype=torch.float64, device="cpu")
-        for _ in range(kernel_size - 1):
-            taps = F.pad(taps, (0, 1)) + F.pad(taps, (1, 0))
-        kernel = torch.outer(taps, taps) / taps.sum() ** 2
         # Follows from the options, so it is not saved in checkpoints.
-        self.register_buffer("kernel", kernel.to(torch.get_default_dtype()), persistent=False)
+        kernel = binomial_filter(kernel_size).to(torch.get_default_dtype())
+        self.register_buffer("kernel", kernel, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         # (N, C, H, W) -> (N, C, H + 2 * padding, W + 2 * padding)
@@ -48,6 +44,21 @@ class BlurPool(nn.Module):
         kernel = self.kernel.to(x.dtype).expand(self.channels, 1, -1, -1)
         # -> (N, C, ceil(H / stride), ceil(W / stride))
         return F.conv2d(x, kernel, stride=self.stride, groups=self.channels)
+
+
+def binomial_filter(kernel_size: int) -> Tensor:
+    """The weights of the blur, ``(kernel_size, kernel_size)`` in float64; their sum is 1.
+
+    >>> binomial_filter(3) * 16
+    tensor([[1., 2., 1.],
+            [2., 4., 2.],
+            [1., 2., 1.]], dtype=torch.float64)
+    """
+    # On the CPU even if the network is built on the meta device.
+    taps = torch.ones(1, dtype=torch.float64, device="cpu")
+    for _ in range(kernel_size - 1):
+        taps = F.pad(taps, (0, 1)) + F.pad(taps, (1, 0))
+    return torch.outer(taps, taps) / taps.sum() ** 2
 
 
 @torch.fx.wrap  # one node of a symbolic trace, since the mode depends on the size

@@ -56,8 +56,8 @@ def write_network(net: Any, folder: Path) -> None:
         "version": __version__,
         "format": FORMAT,
         "dtype": str(next(net.parameters()).dtype).removeprefix("torch."),
-        "options": _plain("options", options_of(net)),
-        "plan": _plain("plan", dataclasses.asdict(net.plan)),
+        "options": as_json_value("options", options_of(net)),
+        "plan": as_json_value("plan", dataclasses.asdict(net.plan)),
     }
     tensors = {name: one.detach().cpu().contiguous() for name, one in net.state_dict().items()}
     write_whole(folder / CONFIG, json.dumps(config, indent=2).encode())
@@ -95,7 +95,7 @@ def read_network(network: Any, config_file: Path, weights: Path, changed: Mappin
         plan = network.plan_of(**config["options"])
     except (TypeError, ValueError) as error:
         raise InputError(f"{config_file}: {error}{_writer(config)}") from error
-    if _plain("plan", dataclasses.asdict(plan)) != config["plan"]:
+    if as_json_value("plan", dataclasses.asdict(plan)) != config["plan"]:
         raise InputError(
             f"{config_file}: its options give another network than its plan tells{_writer(config)}"
         )
@@ -115,15 +115,29 @@ def _read_config(file: Path) -> dict[str, Any]:
         raise InputError(f"{file}: cannot be read: {error}") from error
     if not isinstance(config, dict) or config.get("library") != "resblock_backbones":
         raise InputError(f"{file}: is not a config.json that FlexResNet.save_pretrained writes")
-    if not isinstance(config.get("format"), int) or config["format"] > FORMAT:
-        raise InputError(
-            f"{file}: is of a newer version: format {config.get('format')}, and this one reads up "
-            f"to {FORMAT}{_writer(config)}"
-        )
+    refuse_newer(str(file), config.get("format"), _writer(config))
     dtype = getattr(torch, str(config.get("dtype")), None)
     if not (isinstance(dtype, torch.dtype) and isinstance(config.get("options"), dict)):
         raise InputError(f"{file}: has no options, or no dtype of PyTorch")
     return config
+
+
+def refuse_newer(where: str, written: Any, writer: str = "") -> None:
+    """Refuse a file of a format that this version does not know.
+
+    Args:
+        where: the file, for the message.
+        written: its format.
+        writer: what is known of the version that wrote it, for the message.
+
+    Raises:
+        InputError: it is newer than :data:`FORMAT`.
+    """
+    if not isinstance(written, int) or written > FORMAT:
+        raise InputError(
+            f"{where}: is of a newer version: format {written}, and this one reads up to "
+            f"{FORMAT}{writer}"
+        )
 
 
 def _writer(config: Mapping[str, Any]) -> str:
@@ -133,12 +147,16 @@ def _writer(config: Mapping[str, Any]) -> str:
     return f"; resblock_backbones {version} wrote it, this is {__version__}: install that version"
 
 
-def _plain(where: str, value: Any) -> Any:
-    """``value`` as JSON holds it; layers by name."""
+def as_json_value(where: str, value: Any) -> Any:
+    """``value`` as JSON holds it; layers by name.
+
+    >>> as_json_value("options", {"kernel_size": (3, 5), "act_cfg": torch.nn.SiLU})
+    {'kernel_size': [3, 5], 'act_cfg': 'SiLU'}
+    """
     if isinstance(value, Mapping):
-        return {str(name): _plain(f"{where}: {name}", one) for name, one in value.items()}
+        return {str(name): as_json_value(f"{where}: {name}", one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(where, one) for one in value]
+        return [as_json_value(where, one) for one in value]
     if value is None or isinstance(value, str | bool | int | float):
         return value
     for name, layer in (*ACTIVATIONS.items(), *NORMS.items()):

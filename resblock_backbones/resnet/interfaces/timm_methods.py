@@ -7,11 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ...layers import run_layers
 from ...options.checks import check_choice, check_int
 from ...options.errors import InputError
-from ..memory_format import channels_last_helps, to_channels_last
 from ..residual_unit import ResidualUnit
+from .feature_maps import maps_in_order
 
 
 class TimmMethods:
@@ -56,26 +55,15 @@ class TimmMethods:
         check_choice("output_fmt", output_fmt, ["NCHW", "NHWC"])
         net: Any = self
         wanted = take_indices(len(net.stages) + 1, indices)
-        # As in forward, which has no stem's map to keep.
-        back = net.channels_last == "auto" and channels_last_helps(x, net)
-        if back or net.channels_last is True:
-            x = to_channels_last(x)
-        *before, pool = net.stem_layers
-        # (N, in_channels, H, W) -> (N, stem_channels, H / 2, W / 2)
-        x = run_layers(before, x)
-        maps = {0: x}
-        for index, stage in enumerate(net.stages, 1):
-            if stop_early and index > max(wanted):
-                break
-            # (N, C, h, w) -> (N, C', h / stride, w / stride)
-            x = stage(run_layers([pool], x) if index == 1 else x)
-            maps[index] = x
+        count = max(wanted) if stop_early else len(net.stages)
+        maps, back = maps_in_order(net, x, count)
+        del maps[1:2]  # behind the stem's pooling, which timm does not count
         chosen = [maps[index].contiguous() if back else maps[index] for index in wanted]
         if output_fmt == "NHWC":
             chosen = [one.permute(0, 2, 3, 1) for one in chosen]
         if intermediates_only:
             return chosen
-        return x.contiguous() if back else x, chosen
+        return maps[-1].contiguous() if back else maps[-1], chosen
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Recompute each block in the backward pass, or not; as ``with_cp``."""
