@@ -12,8 +12,24 @@ import torchvision
 
 from . import focal_loss
 from .boxes import box_overlap, line_nms, nms, soft_nms
-from .maps import carafe, deform_conv, masked_conv, ms_deform_attn, psa_mask
-from .regions import border_align, deform_roi_pool, roi_align, roi_pool
+from .maps import (
+    carafe,
+    correlation,
+    deform_conv,
+    label_growth,
+    masked_conv,
+    ms_deform_attn,
+    psa_mask,
+    tin_shift,
+)
+from .regions import (
+    bezier_align,
+    border_align,
+    deform_roi_pool,
+    prroi_pool,
+    roi_align,
+    roi_pool,
+)
 from .rotated import (
     chamfer_distance,
     feature_align,
@@ -28,6 +44,8 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "active_rotated_filter_forward": feature_align.active_rotated_filter_forward,
     "active_rotated_filter_backward": feature_align.active_rotated_filter_backward,
     "bbox_overlaps": box_overlap.bbox_overlaps,
+    "bezier_align_forward": bezier_align.bezier_align_forward,
+    "bezier_align_backward": bezier_align.bezier_align_backward,
     "border_align_forward": border_align.border_align_forward,
     "border_align_backward": border_align.border_align_backward,
     "box_iou_quadri": quadrilaterals.box_iou_quadri,
@@ -38,8 +56,11 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "carafe_naive_backward": carafe.carafe_naive_backward,
     "chamfer_distance_forward": chamfer_distance.chamfer_distance_forward,
     "chamfer_distance_backward": chamfer_distance.chamfer_distance_backward,
+    "contour_expand": label_growth.contour_expand,
     "convex_giou": point_sets.convex_giou,
     "convex_iou": point_sets.convex_iou,
+    "correlation_forward": correlation.correlation_forward,
+    "correlation_backward": correlation.correlation_backward,
     "deform_conv_forward": deform_conv.deform_conv_forward,
     "deform_conv_backward_input": deform_conv.deform_conv_backward_input,
     "deform_conv_backward_parameters": deform_conv.deform_conv_backward_parameters,
@@ -58,7 +79,11 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "nms_match": box_overlap.nms_match,
     "nms_quadri": quadrilaterals.nms_quadri,
     "nms_rotated": rotated_boxes.nms_rotated,
+    "pixel_group": label_growth.pixel_group,
     "points_in_polygons_forward": quadrilaterals.points_in_polygons_forward,
+    "prroi_pool_forward": prroi_pool.prroi_pool_forward,
+    "prroi_pool_backward": prroi_pool.prroi_pool_backward,
+    "prroi_pool_coor_backward": prroi_pool.prroi_pool_coor_backward,
     "psamask_forward": psa_mask.psamask_forward,
     "psamask_backward": psa_mask.psamask_backward,
     "riroi_align_rotated_forward": roi_align_rotated.riroi_align_rotated_forward,
@@ -76,6 +101,8 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "softmax_focal_loss_forward": focal_loss.softmax_focal_loss_forward,
     "softmax_focal_loss_backward": focal_loss.softmax_focal_loss_backward,
     "softnms": soft_nms.softnms,
+    "tin_shift_forward": tin_shift.tin_shift_forward,
+    "tin_shift_backward": tin_shift.tin_shift_backward,
 }
 
 

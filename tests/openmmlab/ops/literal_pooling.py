@@ -92,3 +92,90 @@ def border_align(features: Tensor, boxes: Tensor, pool_size: int) -> Tensor:
                         values.append(read_bilinear(features[b, side * channels + c], y, x))
                     output[b, c, n, side] = max(values)
     return output
+
+
+def read_or_zero(plane: Tensor, y: float, x: float) -> float:
+    """The value at a real-valued point of an (H, W) plane, whose pixels beyond it are 0."""
+    value = 0.0
+    for row in (math.floor(y), math.floor(y) + 1):
+        for column in (math.floor(x), math.floor(x) + 1):
+            if 0 <= row < plane.shape[0] and 0 <= column < plane.shape[1]:
+                value += (1 - abs(y - row)) * (1 - abs(x - column)) * float(plane[row, column])
+    return value
+
+
+def precise_region_of_interest_pool(
+    features: Tensor, rois: Tensor, size: tuple[int, int], scale: float
+) -> Tensor:
+    """The mean over each bin: of a piece between lines of pixels it is the value in its middle."""
+    output = torch.zeros(len(rois), features.shape[1], *size, dtype=torch.float64)
+    for r, (image, *corners) in enumerate(rois.tolist()):
+        x1, y1, x2, y2 = (corner * scale for corner in corners)
+        for i in range(size[0]):
+            for j in range(size[1]):
+                edges_y = pieces(y1 + i * (y2 - y1) / size[0], y1 + (i + 1) * (y2 - y1) / size[0])
+                edges_x = pieces(x1 + j * (x2 - x1) / size[1], x1 + (j + 1) * (x2 - x1) / size[1])
+                area = (edges_y[-1] - edges_y[0]) * (edges_x[-1] - edges_x[0])
+                for c in range(features.shape[1]):
+                    for top, bottom in zip(edges_y[:-1], edges_y[1:], strict=True):
+                        for left, right in zip(edges_x[:-1], edges_x[1:], strict=True):
+                            middle = (top + bottom) / 2, (left + right) / 2
+                            value = read_or_zero(features[int(image), c], *middle)
+                            if area > 0:
+                                output[r, c, i, j] += value * (bottom - top) * (right - left) / area
+    return output
+
+
+def pieces(first: float, last: float) -> list[float]:
+    """Both ends of an interval, and the whole numbers between them."""
+    inner = [float(n) for n in range(math.floor(first) + 1, math.ceil(last)) if first < n < last]
+    return [first, *inner, max(first, last)]
+
+
+def bezier_align(
+    features: Tensor,
+    rois: Tensor,
+    size: tuple[int, int],
+    scale: float,
+    sampling_ratio: int,
+    aligned: bool,
+) -> Tensor:
+    """The mean of the points around each place between two curves."""
+    output = torch.zeros(len(rois), features.shape[1], *size, dtype=torch.float64)
+    for r, (image, *numbers) in enumerate(rois.tolist()):
+        control = [(x * scale, y * scale) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
+        upper, lower = control[:4], control[:3:-1]
+        least = 0.0 if aligned else 1.0
+        extent_x, extent_y = (
+            max(abs(curve[0][axis] - curve[3][axis]) for curve in (upper, lower)) for axis in (0, 1)
+        )
+        bin_x, bin_y = max(extent_x, least) / size[1], max(extent_y, least) / size[0]
+        count_x = sampling_ratio or math.ceil(bin_x)
+        count_y = sampling_ratio or math.ceil(bin_y)
+        for i in range(size[0]):
+            for j in range(size[1]):
+                above, below = (on_curve(curve, j / size[1]) for curve in (upper, lower))
+                x, y = (a + (b - a) * i / size[0] for a, b in zip(above, below, strict=True))
+                shift = 0.5 if aligned else 0.0
+                for c in range(features.shape[1]):
+                    values = [
+                        read_bilinear(
+                            features[int(image), c],
+                            y - shift + ((a + 0.5) / count_y - 0.5) * bin_y,
+                            x - shift + ((b + 0.5) / count_x - 0.5) * bin_x,
+                        )
+                        for a in range(count_y)
+                        for b in range(count_x)
+                    ]
+                    output[r, c, i, j] = sum(values) / len(values) if values else 0
+    return output
+
+
+def on_curve(points: list[tuple[float, float]], part: float) -> tuple[float, float]:
+    """De Casteljau: halve, or part otherwise, the ways between points until one is left."""
+    while len(points) > 1:
+        points = [
+            (x + (u - x) * part, y + (v - y) * part)
+            for (x, y), (u, v) in zip(points[:-1], points[1:], strict=True)
+        ]
+    return points[0]

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ..bilinear import as_maps, as_rows, corners, weighted_sums
-from ..bin_points import BinPoints, bin_corners, bin_points, points_per_bin
+from ..bin_means import BinReads, bin_means, bin_means_gradient, bin_reads
+from ..bin_points import bin_corners, bin_points, points_per_bin
 from ..kernel import in_working_dtype
 
 
@@ -35,7 +35,9 @@ def roi_align_rotated_forward(
     """
     features, boxes = in_working_dtype(input, rois)
     boxes = on_map(boxes, spatial_scale, aligned, clockwise)
-    output.copy_(pooled(features, boxes, (pooled_height, pooled_width), sampling_ratio))
+    size = (pooled_height, pooled_width)
+    reads = rotated_reads(boxes, size, sampling_ratio, features.shape)
+    output.copy_(bin_means(features, reads, len(boxes), size))
 
 
 def roi_align_rotated_backward(
@@ -52,7 +54,8 @@ def roi_align_rotated_backward(
     """Add the gradient of `roi_align_rotated_forward` to `grad_input` (B, C, H, W)."""
     grad, boxes = in_working_dtype(grad_output, rois)
     boxes = on_map(boxes, spatial_scale, aligned, clockwise)
-    grad_input.add_(pooled_gradient(grad, boxes, grad_input.shape, sampling_ratio))
+    reads = rotated_reads(boxes, (pooled_height, pooled_width), sampling_ratio, grad_input.shape)
+    grad_input.add_(bin_means_gradient(grad, reads, grad_input.shape))
 
 
 def riroi_align_rotated_forward(
@@ -76,7 +79,9 @@ def riroi_align_rotated_forward(
     maps, boxes = in_working_dtype(features, rois)
     lower, part = turns(boxes[:, 5], num_orientations)
     boxes = on_map(boxes, spatial_scale, False, clockwise)
-    regions = pooled(maps, boxes, (pooled_height, pooled_width), num_samples)
+    size = (pooled_height, pooled_width)
+    reads = rotated_reads(boxes, size, num_samples, maps.shape)
+    regions = bin_means(maps, reads, len(boxes), size)
     regions = regions.unflatten(1, (-1, num_orientations))  # (R, C / O, O, h, w)
     place = (torch.arange(num_orientations, device=lower.device) - lower) % num_orientations
     turned = torch.lerp(
@@ -110,7 +115,8 @@ def riroi_align_rotated_backward(
         of_orientation(grad, (place - 1) % num_orientations),
         part[:, :, None, None, None],
     )
-    bottom_grad.add_(pooled_gradient(turned.flatten(1, 2), boxes, bottom_grad.shape, num_samples))
+    reads = rotated_reads(boxes, (pooled_height, pooled_width), num_samples, bottom_grad.shape)
+    bottom_grad.add_(bin_means_gradient(turned.flatten(1, 2), reads, bottom_grad.shape))
 
 
 def turns(angle: Tensor, orientations: int) -> tuple[Tensor, Tensor]:
@@ -135,47 +141,17 @@ def on_map(boxes: Tensor, spatial_scale: float, aligned: bool, clockwise: bool) 
     return torch.cat([image, place, extent, -angle if clockwise else angle], 1)
 
 
-def pooled(features: Tensor, boxes: Tensor, size: tuple[int, int], sampling_ratio: int) -> Tensor:
-    """(R, C, *size) mean of the points of each bin of boxes as `on_map` gives them."""
-    pixels = as_rows(features)
-    output = features.new_empty(len(boxes), features.shape[1], *size)
-    for part, points in rotated_points(boxes, size, sampling_ratio):
-        rows, weights = rows_and_weights(points, boxes, features.shape)
-        sums = weighted_sums(pixels, rows, weights, points.starts * 4)
-        output[part] = as_maps(sums / points.per_bin.clamp(min=1)[:, None], len(part), *size)
-    return output
-
-
-def pooled_gradient(grad: Tensor, boxes: Tensor, shape: torch.Size, sampling_ratio: int) -> Tensor:
-    """Gradient of feature maps of `shape` (B, C, H, W), from that of `pooled`."""
-    pixels = grad.new_zeros(shape[0] * shape[2] * shape[3], shape[1]).requires_grad_()
-    total = torch.zeros_like(pixels)
-    size = (grad.shape[2], grad.shape[3])
-    for part, points in rotated_points(boxes, size, sampling_ratio):
-        rows, weights = rows_and_weights(points, boxes, shape)
-        grad_bins = as_rows(grad[part]) / points.per_bin.clamp(min=1)[:, None]
-        with torch.enable_grad():
-            sums = weighted_sums(pixels, rows, weights, points.starts * 4)
-        total += torch.autograd.grad(sums, pixels, grad_bins)[0]
-    return as_maps(total, shape[0], *shape[2:])
-
-
-def rotated_points(
-    boxes: Tensor, size: tuple[int, int], sampling_ratio: int
-) -> Iterator[tuple[Tensor, BinPoints]]:
-    """Indices of boxes (R, 6) and their points as seen from the box's centre, chunk by chunk."""
+def rotated_reads(
+    boxes: Tensor, size: tuple[int, int], sampling_ratio: int, shape: torch.Size
+) -> Iterator[BinReads]:
+    """What boxes (R, 6), as `on_map` gives them, read of maps of `shape` (B, C, H, W)."""
     extent = boxes[:, 3:5]
     step = extent / extent.new_tensor([size[1], size[0]])
+    # As seen from the box's centre.
     start = bin_corners(size, step) - extent[:, None, None] / 2
-    yield from bin_points(start, step, points_per_bin(step, sampling_ratio))
-
-
-def rows_and_weights(points: BinPoints, boxes: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
-    """(4 K,) the pixels of maps of `shape` (B, C, H, W) around all points, and their weights."""
-    image, centre_x, centre_y, _, _, angle = boxes[points.region].unbind(1)
-    x, y = points.place.unbind(1)
-    cosine, sine = angle.cos(), angle.sin()
-    found = corners(
-        image.long(), y * cosine - x * sine + centre_y, y * sine + x * cosine + centre_x, *shape[2:]
-    )
-    return torch.stack(found.rows, 1).flatten(), torch.stack(found.weights, 1).flatten()
+    for part, points in bin_points(start, step, points_per_bin(step, sampling_ratio)):
+        image, centre_x, centre_y, _, _, angle = boxes[points.region].unbind(1)
+        x, y = points.place.unbind(1)
+        cosine, sine = angle.cos(), angle.sin()
+        across, down = x * cosine + y * sine + centre_x, y * cosine - x * sine + centre_y
+        yield bin_reads(part, points, image.long(), down, across, shape)
