@@ -122,8 +122,22 @@ def unpack(outputs: Sequence[Any], names: Sequence[str]) -> list[Found]:
     ]
 
 
+def images_to_trace(divisor: int = 32) -> Tensor:
+    """Black images ``(2, 3, H, W)``, uint8, to read the graph off a model with.
+
+    Exporters take a side of one for fixed, so that the maps of the largest stride in use, 128,
+    need more. Height and width differ on every level.
+
+    Example:
+        >>> tuple(images_to_trace().shape)
+        (2, 3, 299, 417)
+    """
+    side = max(32, divisor)
+    return torch.zeros(2, 3, 9 * side + 11, 13 * side + 1, dtype=torch.uint8)
+
+
 def example_images(divisor: int = 32) -> list[Tensor]:
-    """Batches of images, ``(N, 3, H, W)``, uint8: the first to write with, the others to compare.
+    """Batches of images, ``(N, 3, H, W)``, uint8, to compare with.
 
     They hold rectangles and noise; one is black.
     """

@@ -19,7 +19,15 @@ from ..errors import ExportError
 from ..export import check_target, one_line
 from ..formats import onnx_bytes, program_of, quiet, read_onnx, require_onnx
 from ..opsets import LOWEST
-from .compare import Compared, compare, example_images, fault, table, unpack
+from .compare import (
+    Compared,
+    compare,
+    example_images,
+    fault,
+    images_to_trace,
+    table,
+    unpack,
+)
 from .kinds import WholeModel, whole
 
 
@@ -96,7 +104,8 @@ def export_model(
     dtype = getattr(torch, input_type)
     with torch.no_grad(), quiet(), _silent_exporter():
         progress("reading the graph off the model")
-        program = _program(ready.graph, batches[0].to(dtype), static is None)
+        example = batches[0] if static is not None else images_to_trace(ready.card.divisor)
+        program = _program(ready.graph, example.to(dtype), static is None)
         progress(f"writing {to}")
         data = _written(program, ready.card, to, opset, config)
         run = _runner(data, to)
