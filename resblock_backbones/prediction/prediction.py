@@ -102,10 +102,13 @@ class Prediction:
 
         Raises:
             ImportError: supervision is not installed.
+            ValueError: this is a label map.
         """
+        if self.boxes is None or self.labels is None:
+            raise ValueError("supervision's Detections are objects, and this is a label map")
         from supervision import Detections
 
-        names = [self.name_of(int(one)) for one in self.labels if self.labels is not None]  # type: ignore[union-attr]
+        names = [self.name_of(int(one)) for one in self.labels]
         return Detections(
             xyxy=self.boxes,
             confidence=self.scores,
