@@ -79,11 +79,11 @@ def check_label_maps(
     for image, file in pairs:
         facts = images[image]
         if facts.fault is not None:
-            findings.error("image", "", f"{image}: {facts.fault}")
+            findings.error("image", str(image), facts.fault)
             continue
         told = pixel_fault(facts, rules.loader)
         if told is not None:
-            findings.error("pixels", "", f"{image}: {told[1]}")
+            findings.error("pixels", str(image), told[1])
         sizes.add(facts.size(rules.loader))
         usage.images += 1
         if file is not None and _map_is_good(file, maps[file], image, facts, rules, findings):
@@ -106,22 +106,22 @@ def _map_is_good(
 ) -> bool:
     if facts.fault is not None:
         fault = facts.fault.replace("no such image", f"no such label map (of {image})")
-        findings.error("label map", "", f"{file}: {fault}")
+        findings.error("label map", str(file), fault)
         return False
     if facts.file_format == "JPEG":
         message = "is a JPEG, which changes the numbers of classes; write label maps as PNG"
-        findings.error("jpeg", str(file) if "jpeg" in findings else "", f"{file}: {message}")
+        findings.error("jpeg", str(file), message)
         return False
     if facts.mode == "P" and rules.backend == "cv2":
         message = (
             "has a palette, and OpenCV reads its colours in place of its numbers: "
             "LoadAnnotations(imdecode_backend='pillow')"
         )
-        findings.error("palette", "", f"{file}: {message}")
+        findings.error("palette", str(file), message)
         return False
     if facts.labels is None and facts.mode == "F":
         message = "is of mode F, numbers with fractions; write label maps as PNG of 8 bits"
-        findings.error("floats", str(file) if "floats" in findings else "", f"{file}: {message}")
+        findings.error("floats", str(file), message)
         return False
     if facts.labels is None:
         message = (
@@ -129,7 +129,7 @@ def _map_is_good(
             "the number of its class: labels = np.zeros(rgb.shape[:2], np.uint8); "
             "labels[(rgb == (128, 0, 0)).all(-1)] = 1; ..."
         )
-        findings.error("colours", str(file) if "colours" in findings else "", f"{file}: {message}")
+        findings.error("colours", str(file), message)
         return False
     # Label maps are read as they are stored, never turned.
     size, wanted = (facts.height, facts.width), image_facts.size(rules.loader)
@@ -148,10 +148,10 @@ def _check_range(file: Path, labels: dict[int, int], rules: LabelRules, findings
     large = [value for value in labels if value > LARGEST_LABEL]
     if large:
         message = (
-            f"{file}: holds {max(large)}, and MMSegmentation keeps labels in 8 bits "
+            f"holds {max(large)}, and MMSegmentation keeps labels in 8 bits "
             f"({max(large)} becomes {max(large) % 256})"
         )
-        findings.error("deep", "", message)
+        findings.error("deep", str(file), message)
         return
     if not rules.names:
         return

@@ -10,6 +10,7 @@ from PIL import Image
 
 from resblock_backbones.data.annotations.check import check_coco
 from resblock_backbones.data.errors import DatasetError
+from resblock_backbones.data.formats.checking import check_folder
 from resblock_backbones.data.formats.recognise import read_folder, recognise
 from resblock_backbones.data.formats.writing import write_label_maps, write_objects
 
@@ -320,6 +321,14 @@ def test_an_archive_and_a_file_of_a_folder_are_told_or_taken(tmp_path):
     assert read_folder(tmp_path / "data.yaml").format == "YOLO"
     (tmp_path / "pets.zip").write_bytes(b"PK")
     assert "is packed; unpack it" in refused(tmp_path / "pets.zip")
+
+
+def test_hidden_json_files_are_passed_over_by_the_check_too(tmp_path):
+    formats.as_roboflow_coco(tmp_path)
+    (tmp_path / ".state").mkdir()
+    (tmp_path / ".state/half.json").write_text('{"images": [')
+    assert len(read_folder(tmp_path).images) == 8
+    assert check_folder(tmp_path).tables
 
 
 def mapped(folder, function):

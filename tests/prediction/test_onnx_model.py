@@ -151,6 +151,21 @@ def test_a_prediction_whose_arrays_do_not_belong_together_is_refused():
             Prediction(**arrays)
 
 
+def test_a_label_map_has_no_objects_for_supervision():
+    with pytest.raises(ValueError, match="objects, and this is a label map"):
+        Prediction(label_map=np.zeros((2, 2), np.uint8)).to_supervision()
+
+
+def test_objects_go_to_supervision(tmp_path):
+    pytest.importorskip("supervision")
+    detector(tmp_path / "m.onnx")
+    (one,) = Predictor(tmp_path / "m.onnx", score_threshold=0.0)(image(40, 40))
+    found = one.to_supervision()
+    np.testing.assert_array_equal(found.xyxy, one.boxes)
+    np.testing.assert_array_equal(found.class_id, one.labels)
+    assert [str(name) for name in found.data["class_name"]] == ["star", "ring"]
+
+
 def test_other_files_are_refused_by_name(tmp_path):
     detector(tmp_path / "m.onnx")
     save_without = tmp_path / "other.onnx"

@@ -20,8 +20,9 @@ from ..images.facts import cache_folder
 from ..label_maps import check_label_maps
 from .coco_folder import image_folder
 from .dataset import AnnotatedImages, ImageIndex
+from .json_formats import json_files, json_kind
 from .mask_folder import MaskFolder
-from .recognise import json_kind, recognise
+from .recognise import recognise
 from .writing import write_label_maps, write_objects
 
 
@@ -115,7 +116,7 @@ def _checked(folder: Path, fix: Path | None) -> FolderReport:
             if folder.is_file():
                 _check_coco(folder, base, index, fix, report)
                 continue
-            for file in sorted(folder.rglob("*.json")):
+            for file in json_files(folder):
                 if json_kind(file) == "coco":
                     _check_coco(file, base, index, fix, report)
             continue

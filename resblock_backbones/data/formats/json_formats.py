@@ -17,6 +17,16 @@ from .dataset import AnnotatedImage, AnnotatedImages, ImageIndex, ObjectOf, poly
 UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 
 
+def json_files(folder: Path) -> list[Path]:
+    """All JSON files below a folder, but for those that are hidden or in hidden folders."""
+    found = sorted(folder.rglob("*.json"))
+    return [file for file in found if not _is_hidden(file.relative_to(folder))]
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
 def json_kind(file: Path) -> str | None:
     """Which format a JSON file is of: ``coco``, ``labelme``, ``label studio``; None is another.
 

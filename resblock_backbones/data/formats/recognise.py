@@ -10,7 +10,7 @@ from ..annotations.json_files import read_json
 from ..errors import DatasetError
 from .coco_folder import read_coco_folder
 from .dataset import AnnotatedImages, check_objects
-from .json_formats import json_kind, read_label_studio, read_labelme
+from .json_formats import json_files, json_kind, read_label_studio, read_labelme
 from .mask_folder import MaskFolder, find_mask_folder, read_mask_folder
 from .xml_formats import find_cvat, find_voc, read_cvat, read_voc
 from .yolo import find_yolo, read_yolo
@@ -27,9 +27,13 @@ def recognise(folder: Path) -> dict[str, Callable[[], AnnotatedImages | MaskFold
     Raises:
         DatasetError: there is no such folder, or nothing in it is known.
     """
+    return {kind: _checked(read) for kind, read in _readers(folder).items()}
+
+
+def _readers(folder: Path) -> dict[str, Callable[[], AnnotatedImages | MaskFolder]]:
     if folder.is_file():
         if folder.suffix.lower() in (".yaml", ".yml", ".xml"):
-            return recognise(folder.parent)
+            return _readers(folder.parent)
         if folder.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"):
             raise DatasetError(f"{folder}: is packed; unpack it and give the folder")
         if folder.suffix.lower() != ".json":
@@ -43,9 +47,7 @@ def recognise(folder: Path) -> dict[str, Callable[[], AnnotatedImages | MaskFold
     found: dict[str, Callable[[], AnnotatedImages | MaskFolder]] = {}
     by_kind: dict[str, list[Path]] = {}
     others: list[Path] = []
-    for file in sorted(folder.rglob("*.json")):
-        if any(part.startswith(".") for part in file.relative_to(folder).parts):
-            continue
+    for file in json_files(folder):
         kind = json_kind(file)
         if kind is None:
             others.append(file)
@@ -54,12 +56,12 @@ def recognise(folder: Path) -> dict[str, Callable[[], AnnotatedImages | MaskFold
     found.update(_json_readers(folder, by_kind))
     names = find_yolo(folder)
     if names is not None:
-        found["yolo"] = _checked(lambda: read_yolo(folder, names))
+        found["yolo"] = lambda: read_yolo(folder, names)
     voc, cvat = find_voc(folder), find_cvat(folder)
     if voc:
-        found["voc"] = _checked(lambda: read_voc(folder, voc))
+        found["voc"] = lambda: read_voc(folder, voc)
     if cvat:
-        found["cvat"] = _checked(lambda: read_cvat(folder, cvat))
+        found["cvat"] = lambda: read_cvat(folder, cvat)
     pairs = find_mask_folder(folder)
     if pairs:
         found["masks"] = lambda: read_mask_folder(folder, pairs)
@@ -108,12 +110,15 @@ def read_folder(
     return found[objects[0]]()
 
 
-def _checked(read: Callable[[], AnnotatedImages]) -> Callable[[], AnnotatedImages]:
-    """A reader that also checks what all formats have."""
+def _checked(
+    read: Callable[[], AnnotatedImages | MaskFolder],
+) -> Callable[[], AnnotatedImages | MaskFolder]:
+    """A reader that also checks what all formats of objects have."""
 
-    def checked() -> AnnotatedImages:
+    def checked() -> AnnotatedImages | MaskFolder:
         data = read()
-        check_objects(data)
+        if isinstance(data, AnnotatedImages):
+            check_objects(data)
         return data
 
     return checked
@@ -144,6 +149,6 @@ def _json_readers(
     }
 
     def reader(kind: str) -> Callable[[], AnnotatedImages]:
-        return _checked(lambda: readers[kind](folder, by_kind[kind]))
+        return lambda: readers[kind](folder, by_kind[kind])
 
     return {kind: reader(kind) for kind in by_kind}

@@ -175,9 +175,9 @@ def _names(content: dict[str, Any], file: Path) -> list[str]:
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:
         raise DatasetError(f"{file}: 'names' is {shown(names)}, no list of classes")
-    odd = next((name for name in names if isinstance(name, bool) or name is None), ...)
-    if odd is not ...:
-        raise DatasetError(f"{file}: 'names' has {shown(odd)}: write the name in quotes")
+    odd = [name for name in names if isinstance(name, bool) or name is None]
+    if odd:
+        raise DatasetError(f"{file}: 'names' has {shown(odd[0])}: write the name in quotes")
     names = [str(name) for name in names]
     twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
     if twice is not None:

@@ -192,7 +192,8 @@ def _may_flip(classes: Sequence[str], reasons: dict[str, str]) -> bool:
         reasons["flip"] = f"letters and digits ({signs[0]!r}, ...) are others in a mirror"
     else:
         reasons["flip"] = "no class is named by a side or a letter"
-    return not sided and 2 * len(signs) <= len(classes)
+        return True
+    return False
 
 
 def _class_weights(data: Written, reasons: dict[str, str]) -> tuple[float, ...]:

@@ -106,7 +106,8 @@ def _data_keys(data: Written, file: Path) -> str:
 
 
 def _flip(choices: Choices) -> str:
-    return f"{0.5 if choices.flip else 0.0}),{_comment(choices.reasons, 'flip')}"
+    prob = 0.5 if choices.flip else 0.0
+    return f'dict(type="RandomFlip", prob={prob}),{_comment(choices.reasons, "flip")}'
 
 
 def _detection_pipelines(choices: Choices) -> str:
@@ -117,7 +118,7 @@ train_pipeline = [
     dict(type="LoadImageFromFile"),
     {load},
     dict(type="Resize", scale=(imgsz, imgsz), keep_ratio=True),
-    dict(type="RandomFlip", prob={_flip(choices)}
+    {_flip(choices)}
     dict(type="PackDetInputs"),
 ]
 test_pipeline = [
@@ -200,7 +201,7 @@ train_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="LoadAnnotations"),
     dict(type="Resize", scale=(imgsz, imgsz), keep_ratio=True),
-    dict(type="RandomFlip", prob={_flip(choices)}
+    {_flip(choices)}
     dict(type="PackSegInputs"),
 ]
 test_pipeline = [

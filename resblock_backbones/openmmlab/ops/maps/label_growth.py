@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Indices = NDArray[np.int64]
-#: Left, right, up and down in an array whose rows have the given stride.
+#: Left, right, up and down, as steps of y and x.
 NEIGHBOURS = ((0, -1), (0, 1), (-1, 0), (1, 0))
 
 
