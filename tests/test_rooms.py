@@ -25,6 +25,7 @@ ROOMS = [
     "weights",
     "deploy",
     "data",
+    "drawing",
     "prediction",
 ]
 ROOMS += ["features", "imagenet", "adapters", "openmmlab", "commands"]

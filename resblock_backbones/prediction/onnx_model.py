@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..data.images.reading import Loader, image_of, read_image
+from ..drawing.colours import Colour, palette_of
 from ..files.model_card import CARD, Card
 from ..options.errors import InputError
-from .colours import Colour, palette_of
 from .prediction import Prediction
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .colours import Colour
+from ..drawing.colours import Colour
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -121,13 +121,14 @@ class Prediction:
         """A copy of the image, RGB, with the prediction drawn over it."""
         from PIL import Image as Images
 
-        from .colours import palette_of
-        from .drawings import draw_prediction, legend_width
+        from ..drawing.annotated import draw_annotated
+        from ..drawing.colours import palette_of
+        from ..drawing.label_maps import legend_width
 
         given = Images.fromarray(image) if isinstance(image, np.ndarray) else image
         colours = palette_of(self.palette, len(self.classes))
         legend = legend_width(list(self.classes))
-        return draw_prediction(
+        return draw_annotated(
             given.convert("RGB"),
             self,
             self.name_of,

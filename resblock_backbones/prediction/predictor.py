@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from ..data.images.reading import Loader
+from ..drawing.colours import Colour
 from ..options.errors import InputError
-from .colours import Colour
 from .onnx_model import OnnxModel
 from .prediction import Prediction
 

@@ -23,9 +23,10 @@ from ..data.image_files import (
 )
 from ..data.images.reading import image_of, size_of
 from ..data.images.whole import fault_of
+from ..drawing.annotated import draw_annotated
+from ..drawing.label_maps import legend_width
 from ..files.whole import write_whole
 from ..options.errors import InputError
-from .drawings import draw_prediction, legend_width
 from .files import CocoPredictions, write_label_map, write_png
 from .prediction import Prediction
 from .predictor import Model
@@ -96,7 +97,7 @@ def predict_files(
     batches = batches_by_size(
         whole, batch_size, unreadable, lambda path: size_of(path, predictor.loader)
     )
-    results = _Results(predictor, folder)
+    results = _Results(predictor, folder, score_threshold)
     total = sum(map(len, batches)) + sum(max(1, video.frames) for video in videos.values())
     with Progress(total=max(1, total), title="images", show=progress) as bar:
         for batch in batches:
@@ -113,8 +114,9 @@ def predict_files(
 class _Results:
     """Writes drawings and label maps one by one, and the files about all images at the end."""
 
-    def __init__(self, predictor: Model, folder: Path) -> None:
+    def __init__(self, predictor: Model, folder: Path, score_threshold: float) -> None:
         self.predictor, self.folder = predictor, folder
+        self.score_threshold = score_threshold
         self.coco = CocoPredictions(predictor.classes, predictor.dataset)
         self.legend = legend_width(list(predictor.classes))
         self.count = 0
@@ -132,8 +134,13 @@ class _Results:
             name = f"{file.name}/{frame['frame_id']:06d}" if frame else str(file.name)
             write_label_map(prediction.label_map, self.folder / "labels" / f"{name}.png")
         predictor = self.predictor
-        return draw_prediction(
-            image, prediction, predictor.name_of, predictor.colour_of, legend=self.legend
+        return draw_annotated(
+            image,
+            prediction,
+            predictor.name_of,
+            predictor.colour_of,
+            legend=self.legend,
+            note=f"score ≥ {self.score_threshold:g}",
         )
 
     def close(self) -> PredictionSummary:

@@ -28,8 +28,8 @@ from mmengine.registry import MODELS  # noqa: E402
 from pycocotools import mask as coco_mask  # noqa: E402
 from pycocotools.coco import COCO  # noqa: E402
 
+from resblock_backbones.drawing.annotated import draw_annotated  # noqa: E402
 from resblock_backbones.openmmlab.models.model_weights import compare_weights  # noqa: E402
-from resblock_backbones.prediction.drawings import draw_prediction  # noqa: E402
 from resblock_backbones.prediction.prediction import Prediction  # noqa: E402
 from resblock_backbones.prediction.videos import Video, VideoWriter  # noqa: E402
 
@@ -326,7 +326,7 @@ def test_drawn_masks_tint_their_own_pixels_alone():
     mask[0, 100:200, 50:300] = True
     prediction = Prediction(np.array([[50, 100, 300, 200.0]]), np.array([0]), np.array([0.9]), mask)
     grey = Image.new("RGB", (400, 400), (100, 100, 100))
-    drawn = np.asarray(draw_prediction(grey, prediction, str, lambda label: (200, 0, 0), legend=0))
+    drawn = np.asarray(draw_annotated(grey, prediction, str, lambda label: (200, 0, 0), legend=0))
     assert drawn[150, 150].tolist() == [145, 55, 55]  # 0.55 of the image, 0.45 of the colour
     assert (drawn[220:] == 100).all() and (drawn[:, 320:] == 100).all()
 

@@ -16,8 +16,8 @@ from mmengine.registry import DATASETS, MODELS, init_default_scope
 from ...data.errors import ImageError
 from ...data.images.reading import Loader
 from ...data.images.whole import fault_of
+from ...drawing.colours import Colour, palette_of
 from ...options.errors import ConfigError, InputError
-from ...prediction.colours import Colour, palette_of
 from ...prediction.prediction import Prediction
 from ..configs.scopes import check_scope, import_scope, scope_of
 from ..configs.signatures import class_behind

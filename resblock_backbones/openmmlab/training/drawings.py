@@ -11,12 +11,13 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ...data.images.fonts import font_for, legible
+from ...drawing.annotated import outlines_of
+from ...drawing.colours import Colour
+from ...drawing.outlines import draw_outlines
 from ...files.whole import write_whole
 
 MARGIN, HEADER, SWATCH = 8, 22, 14
 BACKGROUND, INK = (255, 255, 255), (40, 40, 40)
-#: Opacity of a mask's colour.
-MASK_COVER = 0.45
 
 Palette = Sequence[Sequence[int]]
 
@@ -36,6 +37,7 @@ class Objects:
     labels: np.ndarray
     scores: np.ndarray | None = None
     masks: np.ndarray | None = None
+    label_map = None
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,9 @@ def draw_comparison(
     for image, ground_truth, prediction in zip(images, ground_truths, predictions, strict=True):
         factor = side / max(image.size)
         size = (round(image.width * factor), round(image.height * factor))
-        large = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        cells = [_cell(large, one, factor, classes, palette) for one in (ground_truth, prediction)]
+        rgb = image.convert("RGB")
+        large = rgb.resize(size, Image.Resampling.LANCZOS)
+        cells = [_cell(rgb, one, size, classes, palette) for one in (ground_truth, prediction)]
         groups.append([large, *cells] if maps else cells)
     canvas = _grid(groups, titles, columns, side)
     if maps:
@@ -112,17 +115,23 @@ def _grid(
 def _cell(
     image: Image.Image,
     annotated: Objects | LabelMap,
-    factor: float,
+    size: tuple[int, int],
     classes: Sequence[str],
     palette: Palette,
 ) -> Image.Image:
     if isinstance(annotated, LabelMap):
-        return _coloured(annotated.labels, len(classes), palette).resize(image.size, 0)
-    cell = image.copy()
-    if annotated.masks is not None:
-        cell = _with_masks(cell, annotated.masks, annotated.labels, palette)
-    _draw_boxes(cell, annotated, factor, classes, palette)
-    return cell
+        return _coloured(annotated.labels, len(classes), palette).resize(size, 0)
+    outlines = outlines_of(
+        annotated,
+        lambda label: classes[label] if label < len(classes) else str(label),
+        lambda label: _colour(palette, label),
+    )
+    return draw_outlines(image, outlines, size=size)
+
+
+def _colour(palette: Palette, label: int) -> Colour:
+    red, green, blue = palette[label % len(palette)]
+    return red, green, blue
 
 
 def _coloured(labels: np.ndarray, classes: int, palette: Palette) -> Image.Image:
@@ -131,16 +140,6 @@ def _coloured(labels: np.ndarray, classes: int, palette: Palette) -> Image.Image
     colours[:classes] = [palette[label % len(palette)] for label in range(classes)]
     known = (labels >= 0) & (labels < classes)
     return Image.fromarray(colours[np.where(known, labels, classes)])
-
-
-def _with_masks(
-    image: Image.Image, masks: np.ndarray, labels: np.ndarray, palette: Palette
-) -> Image.Image:
-    for mask, label in zip(masks, labels, strict=True):
-        cover = Image.fromarray((mask * np.uint8(255 * MASK_COVER)).astype(np.uint8))
-        colour = Image.new("RGB", image.size, tuple(palette[int(label) % len(palette)]))
-        image = Image.composite(colour, image, cover.resize(image.size, 0))
-    return image
 
 
 def _names_in(maps: Sequence[LabelMap], classes: Sequence[str]) -> dict[int, str]:
@@ -168,31 +167,6 @@ def _with_legend(canvas: Image.Image, names: dict[int, str], palette: Palette) -
         draw.rectangle((x, y, x + SWATCH, y + SWATCH), fill=colour, outline=INK)
         draw.text((x + SWATCH + 4, y - 1), name, fill=INK, font=font)
     return whole
-
-
-def _draw_boxes(
-    image: Image.Image,
-    objects: Objects,
-    factor: float,
-    classes: Sequence[str],
-    palette: Palette,
-) -> None:
-    draw, font = ImageDraw.Draw(image), font_for([classes[int(one)] for one in objects.labels], 12)
-    for index, (box, label) in enumerate(zip(objects.boxes, objects.labels, strict=True)):
-        colour = tuple(palette[int(label) % len(palette)])
-        x1, y1, x2, y2 = (float(value) * factor for value in box)
-        draw.rectangle((x1, y1, x2, y2), outline=colour, width=2)
-        text = legible(classes[int(label)], int(label), font)
-        if objects.scores is not None:
-            text += f" {objects.scores[index]:.2f}"
-        _, _, width, height = draw.textbbox((0, 0), text, font=font)
-        left = max(0.0, min(x1, image.width - width - 4))
-        top = max(0.0, y1 - height - 3)
-        draw.rectangle((left, top, left + width + 3, top + height + 3), fill=colour)
-        bright = sum(colour) > 380
-        draw.text(
-            (left + 2, top + 1), text, fill=(0, 0, 0) if bright else (255, 255, 255), font=font
-        )
 
 
 def _save(image: Image.Image, file: Path) -> None:

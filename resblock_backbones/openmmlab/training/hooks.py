@@ -15,12 +15,11 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop
 
+from ..datasets.palette import palette_of_dataset
 from .drawable import ground_truth_of, prediction_of
 from .drawings import draw_comparison
 from .plots import plot_training
 from .report import format_table, read_history, result_rows
-
-DEFAULT_PALETTE = [(220, 60, 60), (60, 140, 220), (70, 170, 90), (230, 160, 40), (150, 90, 190)]
 
 
 @HOOKS.register_module(force=True)
@@ -109,18 +108,14 @@ class TrainingReportHook(Hook):
                 return False
             ground_truths.append(ground_truth)
             predictions.append(prediction)
-        classes, palette = dataset.metainfo["classes"], dataset.metainfo.get("palette")
-        # A custom data set inherits the palette of COCO's 80 classes, whose first colours are
-        # hard to tell apart.
-        own = isinstance(palette, list | tuple) and len(palette) == len(classes)
         from ..datasets.images import image_as_loaded  # needs MMCV, which is slow to import
 
         draw_comparison(
             [image_as_loaded(dataset, info) for info in infos],
             ground_truths,
             predictions,
-            classes,
-            palette if own else DEFAULT_PALETTE,
+            dataset.metainfo["classes"],
+            palette_of_dataset(dataset),
             file,
         )
         return True

@@ -1,0 +1,1 @@
+"""Annotations and predictions drawn over images: boxes, masks, label maps, and their colours."""
