@@ -23,6 +23,7 @@ GROUPS: dict[str, dict[str, Row]] = {
         "train": Row("running.train", "train the model of a config"),
         "test": Row("running.test", "evaluate a checkpoint on the config's test set"),
         "predict": Row("running.predict", "predict images and videos: detections or label maps"),
+        "curves": Row("running.curves", "plot several training runs together"),
         "check": Row("running.check", "check the data of a config, or a folder of annotations"),
     },
     "backbones": {

@@ -52,10 +52,14 @@ SHORT = {
 
 def test_a_run_is_trained_resumed_and_tested(shapes, capfd):
     changed = SHORT | {"model__backbone__width": 0.25, "model__backbone__depth": 34}
-    assert run_train([str(CONFIG), "--work-dir", "run", *options(**changed)]) == 0
+    watched = ["--val-loss", "--early-stop", "val_loss:3"]
+    assert run_train([str(CONFIG), "--work-dir", "run", *watched, *options(**changed)]) == 0
     said = "".join(capfd.readouterr())
     assert "neck.in_channels: [32, 64, 128, 256] -> [16, 32, 64, 128]" in said
     assert "AP circle" in said and "training time" in said
+    assert "training ends after 3 validations without a better val_loss" in said
+    assert "val_loss_rpn_cls: " in said and "images_per_s: " in said
+    assert "the checkpoint with the best coco/bbox_mAP is kept" in said
     for file in ("epoch_1.pth", "predictions.png", "training.png"):
         assert Path("run", file).stat().st_size > 1000
 
@@ -63,6 +67,8 @@ def test_a_run_is_trained_resumed_and_tested(shapes, capfd):
     assert run_train([str(CONFIG), "--work-dir", "run", "--resume", *options(**changed)]) == 0
     weights = torch.load("run/epoch_2.pth", weights_only=False)
     assert weights["meta"]["epoch"] == 2 and weights["meta"]["iter"] == 4
+    assert run_command("curves", ["run", "run", "--out", "curves.png"]) == 0
+    assert Image.open("curves.png").width > 800
 
     arguments = [str(CONFIG), "run/epoch_2.pth", "--work-dir", "test", "--out", "test/found.pkl"]
     assert run_test([*arguments, "--show-dir", "drawn", *options(**changed)]) == 0
@@ -94,6 +100,26 @@ def test_label_maps_and_masks_are_learnt_measured_and_drawn(shapes, capfd, confi
     images, plot = (Image.open(f"run/{name}.png") for name in ("predictions", "training"))
     groups = 3 if score == "mIoU" else 2
     assert images.width == 2 * groups * (256 + 8) + 8 and plot.width > 800
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["gone"], "gone: there is no such folder"),
+        (["empty"], "has no log of a training run"),
+        (["run", "--out", "curves.jpeg2"], "has to end with .png, .svg, .pdf, .jpg"),
+        (["run", "--out", "there.png"], "there.png: already exists"),
+    ],
+)
+def test_curves_of_what_is_no_run_are_refused(tmp_path, monkeypatch, capfd, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("there.png").touch()
+    log = Path("run/20260101_000000/vis_data/scalars.json")
+    log.parent.mkdir(parents=True)
+    log.write_text('{"loss": 1.0, "step": 1}')
+    command = functools.partial(run_command, "curves")
+    assert message in refused(capfd, arguments, command)
 
 
 @pytest.mark.parametrize(

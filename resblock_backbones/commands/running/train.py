@@ -2,6 +2,7 @@
 
 resblock train CONFIG
 resblock train --data data/pets --epochs 20         # YOLO, COCO, VOC, LabelMe, CVAT, masks, ...
+resblock train CONFIG --val-loss --early-stop val_loss:3
 resblock train CONFIG --resume                      # after an interruption
 resblock train CONFIG --cfg-options model.backbone.depth=34
 """
@@ -44,6 +45,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--auto-scale-lr",
         action="store_true",
         help="scale the learning rate to the batch size, from auto_scale_lr.base_batch_size",
+    )
+    parser.add_argument(
+        "--val-loss", action="store_true", help="also compute the losses of the validation set"
+    )
+    parser.add_argument(
+        "--early-stop",
+        metavar="METRIC[:PATIENCE]",
+        help="end after so many validations [5] without a better value, e.g. bbox_mAP:3, mIoU, "
+        "val_loss",
     )
     add_config_options(parser)
     add_launcher(parser)

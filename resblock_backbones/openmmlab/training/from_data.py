@@ -30,6 +30,8 @@ def train_on_data(
     seed: int = 0,
     resume: str | None = None,
     amp: bool = False,
+    val_loss: bool = False,
+    early_stop: str | None = None,
     cfg_options: dict[str, Any] | None = None,
     launcher: str = "none",
     **wishes: Any,
@@ -44,7 +46,7 @@ def train_on_data(
             what is annotated.
         format: of the annotations, where a folder has several.
         seed: of the split, where there is none.
-        resume, amp, cfg_options, launcher: as :func:`train` takes them.
+        resume, amp, val_loss, early_stop, cfg_options, launcher: as :func:`train` takes them.
         wishes: depth, width, epochs, imgsz and batch, as `choose` takes them.
 
     Raises:
@@ -66,6 +68,8 @@ def train_on_data(
         work_dir=str(out),
         resume=resume,
         amp=amp,
+        val_loss=val_loss,
+        early_stop=early_stop,
         cfg_options=cfg_options,
         launcher=launcher,
     )

@@ -57,6 +57,9 @@ class TrainingReportHook(Hook):
         last = work_dir / "last_checkpoint"
         if last.is_file():
             lines.append(f"checkpoint   {last.read_text().strip()}")
+        best = runner.message_hub.runtime_info.get("best_ckpt")
+        if best and Path(best).is_file():
+            lines.append(f"best         {best}")
         for what, file, draw in (
             ("predictions", work_dir / "predictions.png", self._draw_predictions),
             ("plot", work_dir / "training.png", self._plot),

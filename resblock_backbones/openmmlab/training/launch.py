@@ -36,6 +36,7 @@ from .resume import find_checkpoint
 from .runner import FlexRunner
 from .screen import quiet_pycocotools
 from .setup.mistakes import told_in_one_line
+from .watching.setup import watch
 
 #: Where a config names annotation files.
 DATA_PARTS = tuple(
@@ -50,6 +51,8 @@ def train(
     resume: str | None = None,
     amp: bool = False,
     auto_scale_lr: bool = False,
+    val_loss: bool = False,
+    early_stop: str | None = None,
     cfg_options: Mapping[str, Any] | None = None,
     launcher: str = "none",
 ) -> Runner:
@@ -61,6 +64,8 @@ def train(
         resume: a checkpoint to go on from, or `"auto"` for the newest one in the work folder.
         amp: mixed precision (bfloat16 without a GPU).
         auto_scale_lr: scale the learning rate to the batch size that is used.
+        val_loss: also compute the model's losses on the validation set.
+        early_stop: METRIC or METRIC:PATIENCE: end after so many validations without a better value.
         cfg_options: dotted key -> value, merged into the config.
         launcher: `none`, `pytorch`, `slurm` or `mpi`.
 
@@ -89,7 +94,11 @@ def train(
         cfg.resume = cfg.load_from is not None
         notes.append(line)
     checked = _prepare(cfg, ["train_dataloader", "val_dataloader"], notes)
+    hooks, lines = watch(cfg, val_loss=val_loss, stop=early_stop)
+    checked.notes += lines
     runner = _runner(cfg, checked)
+    for hook in hooks:
+        runner.register_hook(hook)
     runner.train()
     return runner
 

@@ -1,9 +1,10 @@
-"""MMEngine's runner with seven changes.
+"""MMEngine's runner with eight changes.
 
 The terminal output is short, a truncated image is an error, several processes work without a GPU,
 weights that do not fit the model are an error, annotations that were mended are read from a copy,
-a part of the config that cannot be built is told in one line, and what cannot be trained well is
-told before the first iteration.
+a part of the config that cannot be built is told in one line, what cannot be trained well is told
+before the first iteration, and a validation without the metric that chooses the best checkpoint
+does not end the run.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ from ...resnet.random_weights import random_parts
 from ...weights import CheckpointError
 from ..datasets.copies import with_copies
 from ..datasets.images import LoadWholeImageFromFile
+from ..datasets.pipelines import kind_of
 from ..models.model_weights import compare_weights
 from .screen import quiet_screen_handlers
 from .setup.batches import check_batches
 from .setup.mistakes import built_from
 from .setup.optimizers import check_optimizer, fit_constructor, rules_without_parameters
+from .watching.checkpoints import BestCheckpointHook
 
 
 class FlexRunner(Runner):
@@ -62,8 +65,10 @@ class FlexRunner(Runner):
         return super().build_visualizer(*args, **kwargs)
 
     @built_from("default_hooks or custom_hooks")
-    def register_hook(self, *args: Any, **kwargs: Any) -> None:
-        super().register_hook(*args, **kwargs)
+    def register_hook(self, hook: Any, *args: Any, **kwargs: Any) -> None:
+        if kind_of(hook) == "CheckpointHook":
+            hook = {**hook, "type": BestCheckpointHook}
+        super().register_hook(hook, *args, **kwargs)
 
     @built_from("train_cfg")
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:

@@ -1,0 +1,1 @@
+"""What is watched while a model trains: losses, scores, speed and memory."""
