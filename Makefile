@@ -9,7 +9,7 @@ OPENMMLAB := build/openmmlab
 TRAIN  := configs/faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py
 TRAIN_SEG := configs/deeplabv3plus/deeplabv3plus_flexr18-half-d16_shapes.py
 
-.PHONY: help setup train train-seg test test-all test-openmmlab bench lint format wheel clean
+.PHONY: help setup train train-seg test test-all test-openmmlab bench docs docs-serve lint format wheel clean
 
 help:
 	@echo "make train           make the 'shapes' images and train Faster R-CNN on them, from scratch"
@@ -18,6 +18,8 @@ help:
 	@echo "make test-all        run the long ones too"
 	@echo "make test-openmmlab  run those of the MM packages on OpenMMLab's own releases"
 	@echo "make bench           measure the backbones side by side, write docs/benchmarks.md"
+	@echo "make docs            build the site into build/site; a dead link is an error"
+	@echo "make docs-serve      show it at localhost:8000 while it is written"
 	@echo "make lint            ruff and mypy"
 	@echo "make wheel           build the source archive and the wheel into dist/"
 	@echo "make setup           create .venv with tried versions (the others call it)"
@@ -66,6 +68,13 @@ test-openmmlab: setup $(OPENMMLAB)/.installed
 # Half an hour on two cores. An interrupted run goes on; BENCH="--fresh" begins anew.
 bench: setup
 	@$(BIN)/python benchmarks/backbones.py $(BENCH)
+
+docs: setup
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
+docs-serve: setup
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
 
 lint: setup
 	@$(BIN)/ruff check .

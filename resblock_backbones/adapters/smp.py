@@ -11,6 +11,8 @@ from ..options.errors import InputError
 from ..resnet.network import FlexResNet
 from .missing import missing
 
+__all__ = ["SmpFlexResNet", "register"]
+
 try:
     from segmentation_models_pytorch.encoders import encoders
     from segmentation_models_pytorch.encoders._base import EncoderMixin

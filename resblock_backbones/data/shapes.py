@@ -29,6 +29,7 @@ from ..console.progress import Progress
 from . import coco
 from .shapes_drawing import FORMS, Scene, draw_image
 
+#: Names of the objects, in the order of their labels.
 CLASSES: tuple[str, ...] = tuple(FORMS)
 #: RGB, one colour a class; for drawings and label maps, never the colour of the object itself.
 PALETTE: tuple[tuple[int, int, int], ...] = (
@@ -40,6 +41,7 @@ PALETTE: tuple[tuple[int, int, int], ...] = (
 )
 #: Names of the label maps' values, in order.
 SEMANTIC_CLASSES: tuple[str, ...] = ("background", *CLASSES)
+#: RGB, one colour for each value of the label maps.
 SEMANTIC_PALETTE: tuple[tuple[int, int, int], ...] = ((40, 40, 40), *PALETTE)
 
 INFO_FILE = "info.json"

@@ -33,8 +33,8 @@ class FusedBackbone(nn.Module):
         out_channels, out_strides, feature_info: as of a ``FlexResNet``.
 
     Shape:
-        As of ``net``. The input may have any floating point type and layout; the outputs have the
-        input's type, and channels last.
+        As of ``net``, ``(N, C, H, W)`` to a tuple of such. The input may have any floating point
+        type and layout; the outputs have the input's type, and channels last.
     """
 
     def __init__(self, net: nn.Module) -> None:

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from ..options.checks import check_choice, check_int
 
+#: How a block subsamples: plainly, blurred before (True or "blur"), or by averaging.
 AntiAlias = bool | Literal["blur", "average"]
 
 

@@ -185,7 +185,8 @@ class BottleneckResBlock(ResidualUnit):
         plugins: their positions are ``after_conv1``, ``after_conv2``, ``after_conv3``.
 
     Shape:
-        As :class:`ResBlock`'s.
+        ``(N, inplanes, H, W)`` to ``(N, outplanes, ceil(H / stride), ceil(W / stride))``, as
+        :class:`ResBlock`'s.
 
     Raises:
         ValueError, TypeError: as :class:`ResBlock`.

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from ..options.checks import check_choice
 from .errors import CheckpointError
 
+#: What `load_weights` may change in weights so that they fit.
 Adaptation = Literal["in_channels", "kernel_size", "width"]
 FIRST_CONVS = ("conv1.weight", "stem.0.weight")
 

@@ -100,6 +100,10 @@ def run_layers(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
 
     Layers inside of an ``nn.Sequential`` are treated the same way.
 
+    Args:
+        layers: in the order in which they run.
+        x: ``(N, C, H, W)``, what the first one takes.
+
     Example:
         >>> import torch
         >>> layers = [nn.AvgPool2d(2), nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8), nn.ReLU()]
