@@ -29,7 +29,17 @@ ROOMS = [
     "prediction",
 ]
 ROOMS += ["features", "imagenet", "adapters", "openmmlab", "commands"]
-OPENMMLAB = ["ops", "versions", "configs", "models", "datasets", "training", "prediction", "export"]
+OPENMMLAB = [
+    "ops",
+    "versions",
+    "configs",
+    "models",
+    "datasets",
+    "training",
+    "prediction",
+    "hub",
+    "export",
+]
 
 MODULES_A_FOLDER = 14
 #: Folders of tests that are about more than a room of the package.

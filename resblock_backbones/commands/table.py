@@ -24,6 +24,7 @@ GROUPS: dict[str, dict[str, Row]] = {
         "test": Row("running.test", "evaluate a checkpoint on the config's test set"),
         "predict": Row("running.predict", "predict images and videos: detections or label maps"),
         "curves": Row("running.curves", "plot several training runs together"),
+        "share": Row("running.share", "store a trained model in a folder, or upload it"),
         "check": Row("running.check", "check the data of a config, or a folder of annotations"),
     },
     "backbones": {

@@ -14,10 +14,14 @@ __all__: list[str] = []
 REFUSAL = ""
 
 
-def _config_model(*arguments: Any, **options: Any) -> Any:
+def _config_model(model: str, checkpoint: str | None, **options: Any) -> Any:
+    if checkpoint is None:
+        from .hub.opened import open_stored
+
+        return open_stored(model, **options)
     from .prediction.predict import open_config
 
-    return open_config(*arguments, **options)
+    return open_config(model, checkpoint, **options)
 
 
 if importlib.util.find_spec("mmengine") is None:

@@ -39,16 +39,16 @@ class Model(Protocol):
     def predict_frames(self, frames: Sequence[np.ndarray]) -> list[Prediction]: ...
 
 
-#: Opens the model of a config with a checkpoint; MMEngine's room sets it.
+#: Opens the model of a config with a checkpoint, or a stored one; MMEngine's room sets it.
 CONFIG_MODELS: list[Callable[..., Model]] = []
 
 
 class Predictor:
-    """A trained model, from a config and a checkpoint or from an `.onnx` file.
+    """A trained model, from a config and a checkpoint, a folder, the Hub, or an `.onnx` file.
 
     Args:
         model: an `.onnx` file of `resblock export`, which needs neither PyTorch nor MM packages;
-            or a config file.
+            a folder of `resblock share`, or `'hf-hub:user/name'`; or a config file.
         checkpoint: with the weights of the config's model.
         score_threshold: objects with a lower score are left out.
         batch_size: images at once; only images of the same size share a batch.
@@ -85,15 +85,20 @@ class Predictor:
             if checkpoint is not None:
                 raise InputError(f"{model}: has its weights; a checkpoint was given beside it")
             self.model: Model = OnnxModel(model, score_threshold=score_threshold)
-        elif checkpoint is None:
+        elif checkpoint is None and not is_stored(model):
             raise InputError(f"{model}: is no .onnx file; a config needs a checkpoint beside it")
+        elif checkpoint is not None and is_stored(model):
+            raise InputError(f"{model}: has its weights; a checkpoint was given beside it")
         elif not CONFIG_MODELS:
             raise InputError(
-                f"{model}: a config needs MMEngine; pip install 'resblock_backbones[onedl]'"
+                f"{model}: this model needs MMEngine; pip install 'resblock_backbones[onedl]'"
             )
         else:
             self.model = CONFIG_MODELS[0](
-                str(model), str(checkpoint), score_threshold=score_threshold, device=device
+                str(model),
+                None if checkpoint is None else str(checkpoint),
+                score_threshold=score_threshold,
+                device=device,
             )
         self.classes, self.palette = self.model.classes, tuple(self.model.palette)
 
@@ -125,6 +130,15 @@ class Predictor:
                 for (index, _, _), prediction in zip(batch, found, strict=True):
                     results[index] = prediction
         return [one for one in results if one is not None]
+
+
+def is_stored(model: str | Path) -> bool:
+    """Whether it names a folder, or a repository of the Hub: a model with all that it needs.
+
+    >>> is_stored("hf-hub:user/name"), is_stored("faster-rcnn.py")
+    (True, False)
+    """
+    return str(model).startswith("hf-hub:") or Path(model).is_dir()
 
 
 def _bgr(image: np.ndarray | Image.Image) -> np.ndarray:

@@ -4,13 +4,14 @@ Predictions are drawn over the images, and written as COCO JSON or PNG label map
 
 resblock predict CONFIG CHECKPOINT photos/ 'more/*.jpg' clip.mp4 --out predictions
 resblock predict MODEL.onnx photos/ --out predictions    # of `resblock export`; no MM packages
+resblock predict FOLDER photos/ --out predictions        # of `resblock share`, or hf-hub:user/name
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...files.shipped_configs import find_config
 from ...options.errors import InputError
@@ -25,7 +26,9 @@ INTERRUPTED = "interrupted; the files written so far are complete"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add its arguments."""
     parser.add_argument(
-        "config", metavar="CONFIG CHECKPOINT | MODEL.onnx", help="a config, and a checkpoint"
+        "config",
+        metavar="CONFIG CHECKPOINT | MODEL.onnx | FOLDER",
+        help="a config, and a checkpoint",
     )
     parser.add_argument("images", nargs="+", help="image files, folders, glob patterns, videos")
     parser.add_argument("--out", required=True, help="the output folder")
@@ -44,7 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> None:
     """Predict."""
-    done = _of_file(given) if given.config.endswith(".onnx") else _of_config(given)
+    from ...prediction.predictor import is_stored
+
+    whole = given.config.endswith(".onnx") or is_stored(given.config)
+    done = _of_file(given) if whole else _of_config(given)
     for note in done.notes:
         print(note, file=sys.stderr)
     objects = "" if done.objects is None else f", {done.objects} objects"
@@ -52,20 +58,33 @@ def run(given: argparse.Namespace) -> None:
 
 
 def _of_file(given: argparse.Namespace) -> PredictionSummary:
-    from ...prediction.onnx_model import OnnxModel
+    """With a model that is whole: an `.onnx` file, a folder or a repository."""
     from ...prediction.write import predict_files
 
-    for name, value in (("--device", given.device), ("--cfg-options", given.cfg_options)):
-        if value is not None:
-            raise InputError(f"{name}: is for the model of a config, and {given.config} is none")
+    exported = given.config.endswith(".onnx")
+    if exported and given.device is not None:
+        raise InputError(f"--device: is for the model of a config, and {given.config} is none")
+    if given.cfg_options is not None:
+        raise InputError(f"--cfg-options: is for a config, and {given.config} is none")
     return predict_files(
-        lambda: OnnxModel(given.config, score_threshold=given.score_threshold),
+        lambda: _opened(given, exported),
         given.images,
         given.out,
         score_threshold=given.score_threshold,
         batch_size=given.batch_size,
         force=given.force,
     )
+
+
+def _opened(given: argparse.Namespace, exported: bool) -> Any:
+    if exported:
+        from ...prediction.onnx_model import OnnxModel
+
+        return OnnxModel(given.config, score_threshold=given.score_threshold)
+    require_mm_packages()
+    from ...openmmlab.hub.opened import open_stored
+
+    return open_stored(given.config, score_threshold=given.score_threshold, device=given.device)
 
 
 def _of_config(given: argparse.Namespace) -> PredictionSummary:

@@ -55,7 +55,7 @@ class Predictor:
         init_default_scope(scope_of(cfg) or "mmengine")
         self.notes = link_channels(cfg.model)
         self.dataset = dataset_of(cfg)
-        steps = list(_steps_without_annotations(cfg, self.dataset))
+        steps = list(steps_without_annotations(cfg, self.dataset))
         self._load = LoadWholeImageFromFile(**_loading(steps))
         self._of_pixels = Compose(steps[1:])
         try:
@@ -65,7 +65,7 @@ class Predictor:
         meta = load_model_weights(model, checkpoint)
         self.model = revert_sync_batchnorm(model).to(device).eval()
         self.score_threshold = score_threshold
-        chosen = _classes_and_palette(meta, self.dataset, scope_of(cfg))
+        chosen = classes_and_palette(meta, self.dataset, scope_of(cfg))
         names = chosen.get("classes") or ()
         self.classes: tuple[str, ...] = (names,) if isinstance(names, str) else tuple(names)
         if not self.classes:
@@ -156,9 +156,14 @@ def dataset_of(cfg: Config) -> Mapping[str, Any]:
     return {}
 
 
-def _steps_without_annotations(
+def steps_without_annotations(
     cfg: Config, dataset: Mapping[str, Any]
 ) -> Iterator[Mapping[str, Any]]:
+    """The steps of a config's test pipeline, without those that load annotations.
+
+    Raises:
+        ConfigError: it has none, or its first step does not read image files.
+    """
     pipeline = dataset.get("pipeline") or cfg.get("test_pipeline")
     if not pipeline:
         raise ConfigError(f"{cfg.filename}: has no test_dataloader with a pipeline")
@@ -184,7 +189,7 @@ def _kind(step: Mapping[str, Any]) -> str:
     return kind.split(".")[-1] if isinstance(kind, str) else getattr(kind, "__name__", "")
 
 
-def _classes_and_palette(
+def classes_and_palette(
     meta: Mapping[str, Any], dataset: Mapping[str, Any], scope: str | None
 ) -> dict[str, Any]:
     """`classes` and `palette` of the checkpoint, else the config, else the data set's class.

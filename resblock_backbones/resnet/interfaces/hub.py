@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class HubMethods:
             >>> again.plan == net.plan, torch.equal(again(x)[-1], net(x)[-1])
             (True, True)
         """
-        return _shelf(self).save_pretrained(save_directory, **arguments)
+        return self._shelf().save_pretrained(save_directory, **arguments)
 
     def push_to_hub(self, repo_id: str, **arguments: Any) -> str:
         """Upload what ``save_pretrained`` writes.
@@ -48,7 +49,7 @@ class HubMethods:
         Returns:
             The commit's URL.
         """
-        return _shelf(self).push_to_hub(repo_id, **arguments)
+        return self._shelf().push_to_hub(repo_id, **arguments)
 
     @classmethod
     def from_pretrained(
@@ -72,22 +73,60 @@ class HubMethods:
             InputError: there is no such network, it is of a newer version, or damaged.
             ModuleNotFoundError: huggingface_hub or safetensors is not installed.
         """
-        _need("safetensors")
-        if Path(source).is_dir():
-            config, weights = Path(source, CONFIG), Path(source, WEIGHTS)
-        else:
-            config, weights = _download(
-                str(source),
-                revision=revision,
-                cache_dir=cache_dir,
-                token=token,
-                local_files_only=local_files_only,
-            )
+        config, weights = stored_files(
+            source,
+            revision=revision,
+            cache_dir=cache_dir,
+            token=token,
+            local_files_only=local_files_only,
+        )
         return read_network(cls, config, weights, options)
+
+    def _shelf(self) -> Any:
+        return shelf(lambda folder: write_network(self, folder), tags=["backbone", "resnet"])
+
+
+def stored_files(source: str | Path, **arguments: Any) -> tuple[Path, Path]:
+    """``config.json`` and ``model.safetensors`` of a folder, or of a repository of the Hub.
+
+    Args:
+        source: a folder, or ``'user/name'``.
+        arguments: of huggingface_hub's ``hf_hub_download``.
+
+    Raises:
+        InputError: there is neither.
+        ModuleNotFoundError: huggingface_hub or safetensors is not installed.
+    """
+    need("safetensors")
+    if Path(source).is_dir():
+        return Path(source, CONFIG), Path(source, WEIGHTS)
+    config, weights = _download(str(source), **arguments)
+    return config, weights
+
+
+def shelf(write: Callable[[Path], None], tags: Sequence[str]) -> Any:
+    """What ``write`` puts into a folder, with huggingface_hub's ways to store and upload it.
+
+    Args:
+        write: writes the files; huggingface_hub adds a model card where there is none.
+        tags: of that card.
+
+    Raises:
+        ModuleNotFoundError: huggingface_hub or safetensors is not installed.
+    """
+    for library in ("huggingface_hub", "safetensors"):
+        need(library)
+    from huggingface_hub import ModelHubMixin
+
+    class Shelf(ModelHubMixin, library_name="resblock_backbones", tags=list(tags)):
+        def _save_pretrained(self, save_directory: Path) -> None:
+            write(save_directory)
+
+    return Shelf()
 
 
 def _download(repo_id: str, **arguments: Any) -> list[Path]:
-    _need("huggingface_hub")
+    need("huggingface_hub")
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HFValidationError
 
@@ -100,20 +139,8 @@ def _download(repo_id: str, **arguments: Any) -> list[Path]:
         ) from error
 
 
-def _shelf(network: Any) -> Any:
-    """The network as huggingface_hub's mixin wants it."""
-    for library in ("huggingface_hub", "safetensors"):
-        _need(library)
-    from huggingface_hub import ModelHubMixin
-
-    class Shelf(ModelHubMixin, library_name="resblock_backbones", tags=["backbone", "resnet"]):
-        def _save_pretrained(self, save_directory: Path) -> None:
-            write_network(network, save_directory)
-
-    return Shelf()
-
-
-def _need(library: str) -> None:
+def need(library: str) -> None:
+    """Refuse a library that is missing, with the way to install it."""
     try:
         __import__(library)
     except ModuleNotFoundError as error:

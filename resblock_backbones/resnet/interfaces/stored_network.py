@@ -94,10 +94,11 @@ def read_network(network: Any, config_file: Path, weights: Path, changed: Mappin
     try:
         plan = network.plan_of(**config["options"])
     except (TypeError, ValueError) as error:
-        raise InputError(f"{config_file}: {error}{_writer(config)}") from error
+        raise InputError(f"{config_file}: {error}{written_by(config)}") from error
     if as_json_value("plan", dataclasses.asdict(plan)) != config["plan"]:
         raise InputError(
-            f"{config_file}: its options give another network than its plan tells{_writer(config)}"
+            f"{config_file}: its options give another network than its plan tells"
+            f"{written_by(config)}"
         )
     net = network(**{**config["options"], **changed}).to(getattr(torch, config["dtype"]))
     try:
@@ -115,32 +116,36 @@ def _read_config(file: Path) -> dict[str, Any]:
         raise InputError(f"{file}: cannot be read: {error}") from error
     if not isinstance(config, dict) or config.get("library") != "resblock_backbones":
         raise InputError(f"{file}: is not a config.json that FlexResNet.save_pretrained writes")
-    refuse_newer(str(file), config.get("format"), _writer(config))
+    refuse_newer(str(file), config.get("format"), writer=written_by(config))
+    if "model" in config:
+        raise InputError(f"{file}: is of a whole model, which Predictor opens")
     dtype = getattr(torch, str(config.get("dtype")), None)
     if not (isinstance(dtype, torch.dtype) and isinstance(config.get("options"), dict)):
         raise InputError(f"{file}: has no options, or no dtype of PyTorch")
     return config
 
 
-def refuse_newer(where: str, written: Any, writer: str = "") -> None:
+def refuse_newer(where: str, written: Any, *, known: int = FORMAT, writer: str = "") -> None:
     """Refuse a file of a format that this version does not know.
 
     Args:
         where: the file, for the message.
         written: its format.
+        known: the newest format that is read.
         writer: what is known of the version that wrote it, for the message.
 
     Raises:
-        InputError: it is newer than :data:`FORMAT`.
+        InputError: it is newer than ``known``.
     """
-    if not isinstance(written, int) or written > FORMAT:
+    if not isinstance(written, int) or written > known:
         raise InputError(
             f"{where}: is of a newer version: format {written}, and this one reads up to "
-            f"{FORMAT}{writer}"
+            f"{known}{writer}"
         )
 
 
-def _writer(config: Mapping[str, Any]) -> str:
+def written_by(config: Mapping[str, Any]) -> str:
+    """For messages: the version that wrote a file, if it is another one."""
     version = config.get("version")
     if version == __version__:
         return ""
