@@ -1,0 +1,1 @@
+"""How detections are evaluated in a run."""
