@@ -10,8 +10,9 @@ from urllib.parse import urlparse
 
 import torch
 
-from ..errors import CheckpointError, MissingCheckpointError
+from ..errors import CheckpointError, MissingCheckpointError, tell
 from .kinds import what_folder, what_it_is
+from .moved import moved_to, published_hash
 from .plain_values import finished
 from .torch_files import MapLocation, Names, read_archive, read_legacy, read_pickle
 
@@ -126,6 +127,9 @@ def download(
 ) -> Path:
     """The file of a URL, downloaded unless it was before.
 
+    Of a host that is gone the same file is taken from where it is kept now, with a warning, and
+    compared with the hash in its name.
+
     Args:
         url: `http(s)://...`.
         folder: where it is kept; default: PyTorch's cache.
@@ -135,17 +139,35 @@ def download(
     Raises:
         URLError: it cannot be downloaded.
         RuntimeError: what was downloaded has another hash.
+        CheckpointError: one of both, where the host is gone.
     """
     folder = Path(folder or Path(torch.hub.get_dir()) / "checkpoints")
     kept = folder / Path(urlparse(url).path).name
     if not kept.exists():
         folder.mkdir(parents=True, exist_ok=True)
+        if (now := moved_to(url)) is not None:
+            _download_moved(url, now, kept, progress)
+            return kept
         begin = torch.hub.HASH_REGEX.search(kept.name) if check_hash else None
         # Writes under a temporary name, then renames.
         torch.hub.download_url_to_file(
             url, str(kept), begin.group(1) if begin else None, progress=progress
         )
     return kept
+
+
+def _download_moved(url: str, now: str, kept: Path, progress: bool) -> None:
+    begin = published_hash(kept.name)
+    gone = f"{url}: this host is gone since June 2026"
+    try:
+        torch.hub.download_url_to_file(now, str(kept), begin, progress=progress)
+    except (OSError, RuntimeError) as error:  # URLError is an OSError
+        raise CheckpointError(
+            f"{gone}, and {now} cannot be taken ({error}); give a local file, or torchvision:// or "
+            "timm:// weights"
+        ) from error
+    checked = f"its SHA-256 begins with {begin}, as its name says" if begin else "it has no hash"
+    tell(f"{gone}; taken from {now} ({checked})")
 
 
 def _read_safetensors(file: str | os.PathLike[str] | IO[bytes]) -> Any:
