@@ -27,6 +27,7 @@ ROOMS = [
     "data",
     "drawing",
     "prediction",
+    "analysis",
 ]
 ROOMS += ["features", "imagenet", "adapters", "openmmlab", "commands"]
 OPENMMLAB = [
@@ -37,6 +38,7 @@ OPENMMLAB = [
     "datasets",
     "training",
     "prediction",
+    "analysis",
     "hub",
     "export",
 ]

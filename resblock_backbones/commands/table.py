@@ -25,6 +25,7 @@ GROUPS: dict[str, dict[str, Row]] = {
         "predict": Row("running.predict", "predict images and videos: detections or label maps"),
         "curves": Row("running.curves", "plot several training runs together"),
         "share": Row("running.share", "store a trained model in a folder, or upload it"),
+        "browse": Row("running.browse", "show what a model will see: images, annotations, plots"),
         "check": Row("running.check", "check the data of a config, or a folder of annotations"),
     },
     "backbones": {

@@ -39,6 +39,8 @@ def draw_annotated(
     legend: int = 0,
     classes: int | None = None,
     note: str = "",
+    longest: int | None = None,
+    dashed: np.ndarray | None = None,
 ) -> Image.Image:
     """A copy of an image with its objects or its label map drawn over it; small images enlarged.
 
@@ -49,19 +51,28 @@ def draw_annotated(
         legend: width of the legend beside a label map, in pixels; see `legend_width`.
         classes: number of classes; pixels of other labels are striped. None: all are classes.
         note: written into a corner of an image with objects.
+        longest: the drawing's longer side, in pixels; None keeps that of large images.
+        dashed: ``(N,)``, bool: objects whose boxes have gaps.
     """
-    scale = -(-SMALLEST_SIDE // max(image.size))
-    size = (image.width * scale, image.height * scale)
+    scale: float = -(-SMALLEST_SIDE // max(image.size))
+    if longest is not None:
+        scale = longest / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     if annotated.label_map is not None:
-        large = image.resize(size, Image.Resampling.LANCZOS) if scale > 1 else image
+        large = image.resize(size, Image.Resampling.LANCZOS) if scale != 1 else image
         return draw_label_map(
             large, annotated.label_map, name_of, colour_of, legend=legend, classes=classes
         )
-    outlines = outlines_of(annotated, name_of, colour_of)
-    return draw_outlines(image, outlines, size=size if scale > 1 else None, note=note)
+    outlines = outlines_of(annotated, name_of, colour_of, dashed)
+    return draw_outlines(image, outlines, size=None if scale == 1 else size, note=note)
 
 
-def outlines_of(objects: Drawable, name_of: NameOf, colour_of: ColourOf) -> list[Outline]:
+def outlines_of(
+    objects: Drawable,
+    name_of: NameOf,
+    colour_of: ColourOf,
+    dashed: np.ndarray | None = None,
+) -> list[Outline]:
     """Objects as they are drawn: the highest scores first; without scores, small ones first."""
     boxes, labels, scores, masks = objects.boxes, objects.labels, objects.scores, objects.masks
     assert boxes is not None and labels is not None
@@ -76,5 +87,6 @@ def outlines_of(objects: Drawable, name_of: NameOf, colour_of: ColourOf) -> list
             text += f" {scores[index]:.2f}"
         x1, y1, x2, y2 = (float(value) for value in boxes[index])
         mask = None if masks is None else masks[index]
-        outlines.append(Outline((x1, y1, x2, y2), colour_of(label), text, mask))
+        gaps = dashed is not None and bool(dashed[index])
+        outlines.append(Outline((x1, y1, x2, y2), colour_of(label), text, mask, dashed=gaps))
     return outlines

@@ -58,7 +58,7 @@ def draw_label_map(
         (int(label), count / label_map.size)
         for label, count in sorted(zip(labels, counts, strict=True), key=lambda one: -one[1])
     ]
-    _draw_legend(canvas, rows, image.width + 8, name_of, colour_of)
+    _draw_legend(canvas, rows, image.width + 8, name_of, colour_of, classes)
     return canvas
 
 
@@ -74,6 +74,7 @@ def _draw_legend(
     left: int,
     name_of: NameOf,
     colour_of: ColourOf,
+    classes: int | None,
 ) -> None:
     draw = ImageDraw.Draw(canvas)
     rows = max(1, (canvas.height - 8) // 22)
@@ -82,7 +83,11 @@ def _draw_legend(
         if row == rows - 1 and len(shares) > rows:
             text, font = f"and {len(shares) - row} more", font_for([], 14)
         else:
-            draw.rectangle((left, top, left + 14, top + 14), colour_of(label), INK)
+            if label < 0 or (classes is not None and label >= classes):
+                canvas.paste(_stripes((14, 14)), (left, top))
+                draw.rectangle((left, top, left + 14, top + 14), None, INK)
+            else:
+                draw.rectangle((left, top, left + 14, top + 14), colour_of(label), INK)
             font = font_for([name_of(label)], 14)
             text = f"{legible(name_of(label), label, font)} {100 * share:.1f} %"
         draw.text((left + 22, top - 2), text, fill=INK, font=font)

@@ -6,7 +6,8 @@ the evaluator read that copy. The original stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from typing import Any
 from ...data.annotations.check import Checked, check_coco, write_copy
 from ...data.annotations.classes_check import class_names
 from ...data.annotations.usage import Rules, Usage, check_usage, usage_of
-from ...options.errors import ConfigError
+from ...data.findings import Findings
+from ...options.errors import ConfigError, InputError
 from .images import loader_of
 from .pipelines import step_of
 
@@ -48,6 +50,7 @@ class CheckedData:
         images: key of a data set -> its images.
         classes: loader -> the names of its classes, by label.
         folder: of the run, for the copies; None writes none.
+        errors: lines of what a run would refuse; None where the first error is raised.
     """
 
     notes: list[str] = field(default_factory=list)
@@ -57,6 +60,30 @@ class CheckedData:
     images: dict[str, set[Path]] = field(default_factory=dict)
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     folder: Path | None = None
+    errors: list[str] | None = None
+
+    @contextlib.contextmanager
+    def errors_kept(self) -> Iterator[None]:
+        """What is wrong inside of this is kept in `errors`, or raised where that is None."""
+        try:
+            yield
+        except InputError as error:
+            if self.errors is None:
+                raise
+            self.errors.append(str(error))
+
+    def has_errors(self, findings: Findings) -> bool:
+        """Whether there are errors among findings; they are kept in `errors`, or raised.
+
+        Raises:
+            DatasetError: there are, and this is for a run.
+        """
+        if self.errors is None:
+            findings.refuse_errors()
+            return False
+        lines = [one.line for one in findings.of("error")]
+        self.errors += [line for line in lines if line not in self.errors]
+        return bool(lines)
 
 
 def check_coco_data(
@@ -90,11 +117,13 @@ def check_coco_data(
     document = checked.document
     if "annotations" not in document.content and (purpose.training or purpose.compared):
         document.findings.error("no annotations", "", f"has no 'annotations'; {_cure(purpose)}")
-    document.findings.refuse_errors()
+    if result.has_errors(document.findings):
+        return
     usage = usage_of(document, _rules(dataset, classes, purpose))
     if purpose.training or purpose.compared:
         check_usage(usage, document.findings, training=purpose.training, title=purpose.key)
-        document.findings.refuse_errors()
+        if result.has_errors(document.findings):
+            return
     if purpose.training:
         _refuse_run_lengths_as_polygons(checked, dataset, usage)
     result.tables.append(usage.table(purpose.key))

@@ -26,13 +26,16 @@ from .segmentation_checks import check_batches, check_segmentation
 INNER = ("dataset", "datasets")
 
 
-def check_datasets(cfg: Config, loaders: Sequence[str], *, write: bool = True) -> CheckedData:
+def check_datasets(
+    cfg: Config, loaders: Sequence[str], *, write: bool = True, refuse: bool = True
+) -> CheckedData:
     """Check the data sets of a config.
 
     Args:
         cfg: the whole config; its scope is imported already.
         loaders: which of its data loaders the run will use.
         write: whether copies of mended annotation files are written, for a run.
+        refuse: whether an error is raised; else all of them are in `errors`.
 
     Returns:
         Tables of what will be used, warnings, and the copies of annotation files that were
@@ -43,7 +46,9 @@ def check_datasets(cfg: Config, loaders: Sequence[str], *, write: bool = True) -
             not match.
         ConfigError: a part of the config does not fit the data.
     """
-    result = CheckedData(folder=Path(cfg.get("work_dir") or ".") if write else None)
+    result = CheckedData(
+        folder=Path(cfg.get("work_dir") or ".") if write else None, errors=None if refuse else []
+    )
     for loader in loaders:
         part = cfg.get(loader) or {}
         evaluator = cfg.get(loader.replace("_dataloader", "_evaluator"))
@@ -53,15 +58,18 @@ def check_datasets(cfg: Config, loaders: Sequence[str], *, write: bool = True) -
         for key, dataset in _leaves(part.get("dataset"), f"{loader}.dataset"):
             if not _is_remote(dataset):
                 purpose = Purpose(key, training, compared and not training, metrics)
-                classes, more = _check_dataset(cfg, dataset, purpose, result)
-                sizes |= more
-                result.classes.setdefault(loader, classes)
-        check_batches(part, cfg.get("model") or {}, sizes, loader)
-        if not training:
-            _check_evaluator_files(evaluator, loader.replace("_dataloader", "_evaluator"))
-            check_evaluator(evaluator, part.get("dataset"), loader, read_json)
-    check_shared_images(result)
-    check_masks_are_loaded(cfg)
+                with result.errors_kept():
+                    classes, more = _check_dataset(cfg, dataset, purpose, result)
+                    sizes |= more
+                    result.classes.setdefault(loader, classes)
+        with result.errors_kept():
+            check_batches(part, cfg.get("model") or {}, sizes, loader)
+            if not training:
+                _check_evaluator_files(evaluator, loader.replace("_dataloader", "_evaluator"))
+                check_evaluator(evaluator, part.get("dataset"), loader, read_json)
+    for check in (lambda: check_shared_images(result), lambda: check_masks_are_loaded(cfg)):
+        with result.errors_kept():
+            check()
     return result
 
 

@@ -74,10 +74,12 @@ def check_segmentation(
     )
     findings = Findings(purpose.key)
     usage, sizes = check_label_maps(pairs, rules, findings)
-    findings.refuse_errors()
+    if result.has_errors(findings):
+        return sizes
     if needed:
         check_usage(usage, findings, training=purpose.training, title="label maps")
-        findings.refuse_errors()
+        if result.has_errors(findings):
+            return sizes
     result.tables.append(usage.table(purpose.key))
     result.warnings += [one.line for one in findings.of("warning")]
     result.images[purpose.key] = {image.resolve() for image, _ in pairs}

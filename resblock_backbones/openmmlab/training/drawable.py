@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...prediction.run_lengths import mask_of
 from .drawings import LabelMap, Objects
 
 
@@ -30,7 +31,7 @@ def ground_truth_of(info: Mapping[str, Any], result: Any) -> Objects | LabelMap 
     masks = None
     if "masks" in result.get("pred_instances", ()) and all("mask" in one for one in annotated):
         size = (info["height"], info["width"])
-        masks = np.array([_mask(one["mask"], *size) for one in annotated]).reshape(-1, *size)
+        masks = np.array([mask_of(one["mask"], *size) for one in annotated]).reshape(-1, *size)
     return Objects(boxes, labels, masks=masks)
 
 
@@ -52,14 +53,3 @@ def prediction_of(result: Any, score_threshold: float) -> Objects | LabelMap | N
     found = found[found.scores >= score_threshold]
     masks = found.masks.numpy() if "masks" in found else None
     return Objects(found.bboxes.numpy(), found.labels.numpy(), found.scores.numpy(), masks)
-
-
-def _mask(segmentation: Any, height: int, width: int) -> np.ndarray:
-    """COCO's polygons or run lengths as a mask of shape (height, width)."""
-    from pycocotools import mask as coco_mask
-
-    if isinstance(segmentation, list) or isinstance(segmentation["counts"], list):
-        segmentation = coco_mask.frPyObjects(segmentation, height, width)
-    if isinstance(segmentation, list):  # the parts of one object
-        segmentation = coco_mask.merge(segmentation)
-    return coco_mask.decode(segmentation).astype(bool)

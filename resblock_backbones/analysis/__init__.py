@@ -1,0 +1,1 @@
+"""What data sets and predictions look like, as pages: plots, tables, drawn images."""
