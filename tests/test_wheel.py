@@ -19,7 +19,7 @@ from resblock_backbones.files.shipped_configs import config_names
 
 ROOT = Path(__file__).parents[1]
 FASTER = "faster-rcnn_flexr18-half_fpn_shapes"
-BUILT_FROM = ["resblock_backbones", "configs", "benchmarks", "docs", "tests", "tools"]
+BUILT_FROM = ["resblock_backbones", "configs", "benchmarks", "docs", "examples", "tests", "tools"]
 
 
 @pytest.fixture(scope="module")
