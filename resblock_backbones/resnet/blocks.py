@@ -25,7 +25,7 @@ from ..options.checks import (
     refuse_unknown_options,
 )
 from .extras import Plugin, add_extras
-from .residual_unit import ResidualUnit
+from .residual_unit import Recompute, ResidualUnit, check_recompute
 from .shortcut import Pooling, Residual, build_shortcut
 
 
@@ -63,6 +63,8 @@ class ResBlock(ResidualUnit):
         drop_path: probability of dropping the main path of a sample (arXiv 1603.09382).
         plugins: MMCV's plugins, ``dict(cfg=dict(type=...), position='after_conv1'|'after_conv2')``.
         with_cp: save only the input for the backward pass, and recompute the rest there.
+        recompute: ``'light'``: recompute only ``conv1``, its norm and activation there, if it is a
+            plain convolution of few multiplications, followed by a batch norm and a ReLU.
 
     Shape:
         ``(N, inplanes, H, W)`` to ``(N, outplanes, ceil(H / stride), ceil(W / stride))`` with odd
@@ -112,6 +114,7 @@ class ResBlock(ResidualUnit):
         drop_path: float = 0.0,
         plugins: Sequence[Plugin] = (),
         with_cp: bool = False,
+        recompute: Recompute = None,
     ) -> None:
         super().__init__()
         self.stride, self.dilation = stride, dilation
@@ -167,6 +170,7 @@ class ResBlock(ResidualUnit):
         )
         self.skip_last_relu = check_bool("skip_last_relu", skip_last_relu)
         self.with_cp = check_bool("with_cp", with_cp)
+        self.recompute = check_recompute(recompute, with_cp)
 
 
 class BottleneckResBlock(ResidualUnit):
@@ -232,6 +236,7 @@ class BottleneckResBlock(ResidualUnit):
         drop_path: float = 0.0,
         plugins: Sequence[Plugin] = (),
         with_cp: bool = False,
+        recompute: Recompute = None,
     ) -> None:
         super().__init__()
         self.stride, self.dilation = stride, dilation
@@ -293,6 +298,7 @@ class BottleneckResBlock(ResidualUnit):
         )
         self.skip_last_relu = check_bool("skip_last_relu", skip_last_relu)
         self.with_cp = check_bool("with_cp", with_cp)
+        self.recompute = check_recompute(recompute, with_cp)
 
 
 def _midplanes(

@@ -36,6 +36,7 @@ from .plan import NetworkPlan, plan_network
 from .plan.from_options import structure
 from .plan.network_plan import StemPool
 from .random_weights import remember_first_values, warn_of_random_weights
+from .residual_unit import Recompute
 from .shortcut import Pooling
 from .stages import build_stage
 from .stem import build_stem
@@ -70,6 +71,8 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         stage_with_dcn: which stages have it.
         plugins: MMCV's: ``[dict(cfg=dict(type=...), position='after_conv2', stages=(...)), ...]``.
         with_cp: recompute each block in the backward pass, to save memory.
+        recompute: ``'light'``: recompute each block's first convolution alone there, where that is
+            a small part of the computation.
         zero_init_residual: a block starts as its shortcut (arXiv 1706.02677).
         pretrained: old form of ``init_cfg=dict(type='Pretrained', checkpoint=pretrained)``.
         init_cfg: MMEngine's; None is He's normal initialisation. ``'Pretrained'`` accepts the
@@ -176,6 +179,7 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         down_kernel_size: int = 1,
         conv_channels: Sequence[Sequence[Sequence[int]]] | None = None,
         channels_last: ChannelsLast = "auto",
+        recompute: Recompute = None,
     ) -> None:
         super().__init__()
         self.given_options = GivenOptions(FlexResNet, locals())
@@ -185,7 +189,8 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         for name, layer in stem.items():
             self.add_module(name, layer)
         for name, stage in zip(self.res_layers, self.plan.stages, strict=True):
-            self.add_module(name, build_stage(stage, self.plan.shared, with_cp=with_cp))
+            own = build_stage(stage, self.plan.shared, with_cp=with_cp, recompute=recompute)
+            self.add_module(name, own)
 
         self.depth = depth
         self.out_indices = self.plan.out_indices

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +13,26 @@ from ..layers import conv_norm, conv_norm_act, run_layers
 from ..layers.folding.foldable import is_unhooked
 from ..layers.folding.one_pass import MIN_OUTPUT_NUMEL
 from ..layers.norm import recompute_contexts
+from ..options.checks import check_choice
 from .extras import run_extras
 from .interfaces.familiar_names import FamiliarBlock
+
+# What a block computes again in the backward pass, beside what takes no time.
+Recompute = Literal["light"] | None
+
+
+def check_recompute(recompute: Recompute, with_cp: bool) -> Recompute:
+    """``recompute``, if it is a valid value and ``with_cp`` leaves it something to do.
+
+    Raises:
+        ValueError: it is not.
+    """
+    check_choice("recompute", recompute, [None, "light"])
+    if recompute and with_cp:
+        raise ValueError(
+            f"recompute={recompute!r}: with_cp=True recomputes the whole block; give one of the two"
+        )
+    return recompute
 
 
 class ResidualUnit(FamiliarBlock, nn.Module):
@@ -29,6 +48,7 @@ class ResidualUnit(FamiliarBlock, nn.Module):
     relu_inplace: nn.Module
     drop_path: nn.Module | None
     with_cp: bool
+    recompute: Recompute
     skip_last_relu: bool
     conv2: nn.Module
 
@@ -58,7 +78,14 @@ class ResidualUnit(FamiliarBlock, nn.Module):
         for number in range(1, self.convolutions):
             # (N, midplanes, ...); the size shrinks at the convolution that has the stride, or
             # behind it at the extras that blur
-            x = conv_norm_act(x, *self._layers(number), self.relu_inplace)
+            alone = f"after_conv{number}" not in self.extras and not self.with_cp
+            x = conv_norm_act(
+                x,
+                *self._layers(number),
+                self.relu_inplace,
+                reader=getattr(self, f"conv{number + 1}") if alone else None,
+                light=self.recompute == "light" and number == 1,
+            )
             x = run_extras(self, f"after_conv{number}", x)
         # -> (N, outplanes, H / stride, W / stride)
         layers, last = self._layers(self.convolutions), f"after_conv{self.convolutions}"

@@ -7,15 +7,18 @@ from typing import Any
 
 from .blocks import BottleneckResBlock, ResBlock
 from .plan import BlockPlan, SharedPlan, StagePlan
-from .residual_unit import ResidualStage
+from .residual_unit import Recompute, ResidualStage
 
 
-def build_stage(stage: StagePlan, shared: SharedPlan, *, with_cp: bool = False) -> ResidualStage:
+def build_stage(
+    stage: StagePlan, shared: SharedPlan, *, with_cp: bool = False, recompute: Recompute = None
+) -> ResidualStage:
     """The blocks of a stage: ``(N, inplanes, H, W)`` to ``(N, outplanes, ceil(H / stride), ...)``.
 
     Args:
         stage, shared: the plan.
         with_cp: recompute each block in the backward pass.
+        recompute: recompute a part of each block there.
 
     Raises:
         ValueError, TypeError: a block refuses its options.
@@ -41,6 +44,7 @@ def build_stage(stage: StagePlan, shared: SharedPlan, *, with_cp: bool = False) 
         "attention": stage.attention,
         "plugins": stage.plugins,
         "with_cp": with_cp,
+        "recompute": recompute,
     }
     block_type: type[ResBlock] | type[BottleneckResBlock] = ResBlock
     if stage.kind == "basic":

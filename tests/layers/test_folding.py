@@ -1,4 +1,4 @@
-"""Blocks and whole networks with norms in eval mode: folded and unfolded are the same network."""
+"""Blocks and whole networks: folded, recomputed and as plain layers they are the same network."""
 
 import copy
 import random
@@ -29,27 +29,31 @@ def randomise(module):
 
 
 def results(module, x):
-    """Outputs, and the gradient of every parameter and of the input."""
+    """Outputs, running statistics, and the gradient of every parameter and of the input."""
     module.zero_grad()
+    before = copy.deepcopy(module.state_dict())
     x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
     outputs = module(x)
     outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]
     torch.autograd.backward([output.square().sum() for output in outputs if output.requires_grad])
     grads = {"x": x.grad, **{name: p.grad for name, p in module.named_parameters()}}
     outputs = [output.detach() for output in outputs]
+    outputs += [buffer.clone() for buffer in module.buffers()]
+    module.load_state_dict(before)
     return outputs, {n: g if g is None else g.clone() for n, g in grads.items()}
 
 
 def assert_same_unfolded(module, x, monkeypatch):
     """The module's outputs and gradients are the same with folding switched off."""
     outputs, grads = results(module, x)
-    with torch.no_grad():
-        inferred = module(x)
     with monkeypatch.context() as patch:
         patch.setattr(door, "FOLDING", False)
         expected, expected_grads = results(module, x)
+    with torch.no_grad():
+        inferred = module(x)
     inferred = list(inferred) if isinstance(inferred, tuple) else [inferred]
-    for mine, other in zip([*outputs, *inferred], [*expected, *expected], strict=True):
+    pairs = [*zip(outputs, expected, strict=True), *zip(inferred, expected, strict=False)]
+    for mine, other in pairs:
         torch.testing.assert_close(mine, other, rtol=1e-9, atol=1e-9)
     for name, other in expected_grads.items():
         if other is None:
@@ -85,7 +89,10 @@ def random_block(seed):
     inplanes, planes = 8, rng.choice([8, 16])
     if inplanes == planes and options["stride"] == 1 and rng.random() < 0.5:
         options["residual"], options["avg_down"] = "identity", False
-    return randomise(kind(inplanes, planes, **options)).double().eval()
+    if not options["with_cp"]:
+        options["recompute"] = rng.choice([None, "light"])
+    block = randomise(kind(inplanes, planes, **options)).double()
+    return block.train(rng.random() < 0.5)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -111,6 +118,17 @@ NETS = {
         "depthwise": (False, True, False, True),
         "pool_on_residual_downsample": "maxpool",
     },
+    "light": {"depth": 50, "frozen_stages": 1, "recompute": "light"},
+    "batch statistics": {"depth": 50, "norm_eval": False, "groups": 2, "base_width": 8},
+    "batch statistics, light": {"depth": 18, "norm_eval": False, "recompute": "light"},
+    "batch statistics, deep stem": {"depth": 50, "norm_eval": False, "deep_stem": True},
+    "batch statistics, poolings": {
+        "depth": 18,
+        "norm_eval": False,
+        "anti_alias": True,
+        "pool_on_residual_downsample": "maxpool",
+    },
+    "batch statistics, convolved": {"depth": 18, "norm_eval": False, "stem_pool": "conv"},
     "extras": {"depth": 18, "attention": "SE", "anti_alias": True, "with_cp": True},
     "frozen norms": {"depth": 18, "norm_cfg": "FrozenBN"},
     "no norm to fold": {"depth": 18, "norm_cfg": {"type": "GN", "num_groups": 4}},

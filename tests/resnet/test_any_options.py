@@ -56,6 +56,7 @@ def option_sets(draw):
         "norm_cfg": st.sampled_from(NORMS),
         "norm_eval": st.booleans(),
         "with_cp": st.booleans(),
+        "recompute": st.sampled_from([None, "light"]),
         "zero_init_residual": st.booleans(),
         "groups": st.sampled_from([1, 2, 3]),
         "base_width": st.sampled_from([None, 2, 4, 16]),

@@ -17,7 +17,7 @@ from resblock_backbones.resnet.plan import NetworkPlan
 from resblock_backbones.resnet.plan.from_options import STRUCTURE
 
 RUNNING = [
-    *("frozen_stages", "norm_eval", "with_cp", "channels_last"),
+    *("frozen_stages", "norm_eval", "with_cp", "recompute", "channels_last"),
     *("zero_init_residual", "pretrained", "init_cfg"),
 ]
 
@@ -92,7 +92,9 @@ def test_another_network_has_another_plan_and_shows_it(change):
 def test_what_a_network_is_made_of_and_how_it_runs_are_all_options():
     assert set(inspect.signature(FlexResNet).parameters) == STRUCTURE | set(RUNNING)
     changed = {"frozen_stages": 1, "norm_eval": False, "with_cp": True, "channels_last": False}
-    assert FlexResNet(18, width=0.125, **changed).plan == FlexResNet.plan_of(depth=18, width=0.125)
+    plan = FlexResNet.plan_of(depth=18, width=0.125)
+    assert FlexResNet(18, width=0.125, **changed).plan == plan
+    assert FlexResNet(18, width=0.125, recompute="light").plan == plan
 
 
 def test_a_plan_cannot_be_changed_and_does_not_change_with_what_it_was_made_of():

@@ -9,8 +9,11 @@ from collections.abc import Iterable, Iterator
 from torch import Tensor, nn
 
 from ...options.checks import check_choice
+from .batch_norm import as_norm_relu
 from .foldable import has_hooks, is_plain_relu, is_plain_sequence
 from .one_conv import as_one_conv, sum_act
+from .readers import read, reads_again
+from .recomputed import is_light
 
 # With RESBLOCK_FOLD=off every convolution and norm is computed as two layers, for comparison.
 FOLDING = (
@@ -62,6 +65,8 @@ def conv_norm_act(
     act: nn.Module | None = None,
     shortcut: Tensor | None = None,
     overwrite: bool = False,
+    reader: nn.Module | None = None,
+    light: bool = False,
 ) -> Tensor:
     """``act(norm(conv(x)) + shortcut)``, with sum and activation in place or fused.
 
@@ -71,6 +76,11 @@ def conv_norm_act(
         shortcut: is added to the norm's output, whose shape it has; unchanged unless ``overwrite``.
         overwrite: whether the result may be written into the memory of ``shortcut``; only if
             nothing else uses that tensor.
+        reader: the convolution or max pooling that alone reads the result, by this function or
+            :func:`~.readers.read`. Then autograd saves what the norm reads, and not the result, if
+            the norm uses batch statistics and a ReLU follows: the backward pass computes it again.
+        light: with a ``reader``, save ``x`` alone, if the convolution is a small part of the
+            computation; the backward pass computes it again.
 
     Returns:
         ``(N, C_out, H', W')``.
@@ -85,11 +95,16 @@ def conv_norm_act(
     while isinstance(conv, nn.Sequential) and len(conv) and is_plain_sequence(conv):
         *first, conv = list(conv)
         for layer in first:
-            x = layer(x)
-    out = as_one_conv(x, conv, norm, act, shortcut, overwrite) if FOLDING else None
-    if out is not None:
-        return out
-    out = norm(conv(x))
+            x = read(x, layer)
+    if FOLDING:
+        recompute = reads_again(reader)
+        light = light and recompute and is_light(conv)
+        out = as_one_conv(x, conv, norm, act, shortcut, overwrite, light)
+        if out is None and recompute and shortcut is None:
+            out = as_norm_relu(x, conv, norm, act, light)
+        if out is not None:
+            return out
+    out = norm(read(x, conv))
     if has_hooks(conv) or has_hooks(norm):
         out = out.clone()  # a hook may hold a reference to it
     return sum_act(out, act, shortcut)
@@ -112,12 +127,13 @@ def run_layers(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
     """
     waiting = list(layers)
     while waiting:
-        if len(waiting) > 1 and isinstance(waiting[0], nn.Conv2d):
-            act = waiting[2] if len(waiting) > 2 and is_plain_relu(waiting[2]) else None
-            x = conv_norm_act(x, waiting[0], waiting[1], act)
-            del waiting[: 2 if act is None else 3]
-            continue
         layer = waiting.pop(0)
-        inner = isinstance(layer, nn.Sequential) and is_plain_sequence(layer)
-        x = run_layers(layer, x) if inner else layer(x)  # type: ignore[arg-type]
+        if isinstance(layer, nn.Sequential) and is_plain_sequence(layer):
+            waiting[:0] = layer
+        elif isinstance(layer, nn.Conv2d) and waiting:
+            norm = waiting.pop(0)
+            act = waiting.pop(0) if waiting and is_plain_relu(waiting[0]) else None
+            x = conv_norm_act(x, layer, norm, act, reader=waiting[0] if waiting else None)
+        else:
+            x = read(x, layer)
     return x

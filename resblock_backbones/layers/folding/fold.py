@@ -23,14 +23,17 @@ class Geometry(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """The tensors of a convolution and its norm; all but ``weight`` have shape ``(C_out,)``."""
+    """The tensors of a convolution and its norm; all but ``weight`` have shape ``(C_out,)``.
+
+    Without ``var`` there is no norm, and the convolution is as it is.
+    """
 
     weight: Tensor
     bias: Tensor | None
-    gamma: Tensor | None
-    beta: Tensor | None
-    mean: Tensor
-    var: Tensor
+    gamma: Tensor | None = None
+    beta: Tensor | None = None
+    mean: Tensor | None = None
+    var: Tensor | None = None
 
 
 def fold(terms: Terms, eps: float) -> tuple[Tensor, Tensor]:
@@ -57,12 +60,14 @@ def fold(terms: Terms, eps: float) -> tuple[Tensor, Tensor]:
 
 def scale_of(terms: Terms, eps: float) -> tuple[Tensor, Tensor]:
     """``1 / sqrt(v + e)`` and ``s``, as above, each ``(C_out,)``, in float32 or wider."""
+    assert terms.var is not None
     inverse = torch.rsqrt(terms.var.to(torch.promote_types(torch.float32, terms.var.dtype)) + eps)
     return inverse, inverse if terms.gamma is None else inverse * terms.gamma
 
 
 def centre_of(terms: Terms) -> Tensor:
     """``b - m``, ``(C_out,)``."""
+    assert terms.mean is not None
     return -terms.mean if terms.bias is None else terms.bias - terms.mean
 
 

@@ -63,7 +63,7 @@ def has_fixed_statistics(norm: nn.Module) -> bool:
         >>> [has_fixed_statistics(one.eval()) for one in (nn.BatchNorm2d(8), nn.GroupNorm(2, 8))]
         [True, False]
     """
-    if type(norm).forward not in NORM_FORWARDS or not _is_unmodified(norm):
+    if type(norm).forward not in NORM_FORWARDS or not is_unmodified(norm):
         return False
     if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm3d):
         return False  # they raise for (N, C, H, W), and must still do so
@@ -82,7 +82,7 @@ def is_plain_relu(act: nn.Module | None) -> bool:
         >>> is_plain_relu(nn.ReLU(inplace=True)), is_plain_relu(nn.ReLU6())
         (True, False)
     """
-    return type(act) is nn.ReLU and _is_unmodified(act)
+    return type(act) is nn.ReLU and is_unmodified(act)
 
 
 def is_plain_sequence(layers: nn.Sequential) -> bool:
@@ -118,14 +118,20 @@ def is_plain_conv(conv: Any) -> bool:
     return (
         type(conv).forward is nn.Conv2d.forward
         and type(conv)._conv_forward is nn.Conv2d._conv_forward
-        and _is_unmodified(conv)
+        and is_unmodified(conv)
         and conv.padding_mode == "zeros"
         and not isinstance(conv.padding, str)
         and type(conv.weight) in (Tensor, nn.Parameter)
     )
 
 
-def _is_unmodified(module: nn.Module) -> bool:
+def is_unmodified(module: nn.Module) -> bool:
+    """Whether ``module`` computes what its class does: no hooks, parametrizations, patches.
+
+    Example:
+        >>> is_unmodified(nn.ReLU()), is_unmodified(nn.Sequential(nn.ReLU()))
+        (True, False)
+    """
     replaced = "forward" in vars(module) or "_conv_forward" in vars(module)
     # Parametrizations and adapters are child modules; a plain norm or convolution has no children.
     return not (replaced or module._modules or has_hooks(module))

@@ -26,6 +26,7 @@ def as_one_conv(
     act: nn.Module | None,
     shortcut: Tensor | None,
     overwrite: bool,
+    recompute: bool = False,
 ) -> Tensor | None:
     """``act(norm(conv(x)) + shortcut)`` with one convolution.
 
@@ -36,6 +37,8 @@ def as_one_conv(
     Args:
         x, conv, norm, act, shortcut, overwrite: as in :func:`conv_norm_act`. With an identity as
             norm, sum and ReLU are fused with the convolution if no gradient is needed.
+        recompute: whether the backward pass of what reads the result may compute it again, so that
+            it is not saved.
 
     Returns:
         None if the layers cannot be folded, or if folding would take longer.
@@ -43,7 +46,7 @@ def as_one_conv(
     if not (is_eager_batch(x) and is_plain_conv(conv)):
         return None
     if has_fixed_statistics(norm):
-        return _folded(x, conv, norm, act, shortcut, overwrite)
+        return _folded(x, conv, norm, act, shortcut, overwrite, recompute)
     if type(norm) is nn.Identity and not has_hooks(norm):
         return _without_norm(x, conv, act, shortcut, overwrite)
     return None
@@ -68,18 +71,19 @@ def _folded(
     act: nn.Module | None,
     shortcut: Tensor | None,
     overwrite: bool,
+    recompute: bool,
 ) -> Tensor | None:
     terms = Terms(
         conv.weight, conv.bias, norm.weight, norm.bias, norm.running_mean, norm.running_var
     )
-    dtype = _conv_dtype(x, conv.weight)
-    if dtype is None or terms.var.shape != terms.weight.shape[:1]:
+    dtype = conv_dtype(x, conv.weight)
+    if dtype is None or norm.running_var.shape != terms.weight.shape[:1]:
         return None  # the layers themselves raise the error
-    needs_grad = _needs_grad(x, shortcut, *terms)
-    geometry = _geometry(conv)
+    needs_grad = needs_gradient(x, shortcut, *terms)
+    geometry = geometry_of(conv)
     # A frozen norm returns the wider of its own dtype and its input's.
     frozen = isinstance(norm, FrozenBatchNorm2d)
-    out_dtype = torch.promote_types(dtype, terms.var.dtype) if frozen else dtype
+    out_dtype = torch.promote_types(dtype, norm.running_var.dtype) if frozen else dtype
     if torch.compiler.is_compiling():
         if not needs_grad:
             return None  # the compiler fuses the norm with its neighbours
@@ -94,7 +98,8 @@ def _folded(
     relu = is_plain_relu(act) and dtype == out_dtype and (sums or shortcut is None)
     inside = shortcut if sums else None
     if needs_grad:
-        out = FoldedConv.apply(x, inside, relu, dtype, norm.eps, geometry, *terms)
+        again = recompute and relu and shortcut is None
+        out = FoldedConv.apply(x, inside, relu, again, dtype, norm.eps, geometry, *terms)
     else:
         weight, bias = (tensor.to(dtype) for tensor in fold(terms, norm.eps))
         out = conv_sum_relu(
@@ -106,20 +111,20 @@ def _folded(
 def _without_norm(
     x: Tensor, conv: Any, act: nn.Module | None, shortcut: Tensor | None, overwrite: bool
 ) -> Tensor | None:
-    dtype = _conv_dtype(x, conv.weight)
+    dtype = conv_dtype(x, conv.weight)
     if (
         torch.compiler.is_compiling()
         or not (act is None or is_plain_relu(act))
         or not (shortcut is None or shortcut.dtype == dtype)
         or not (x.dtype == conv.weight.dtype == dtype)
-        or _needs_grad(x, shortcut, conv.weight, conv.bias)
+        or needs_gradient(x, shortcut, conv.weight, conv.bias)
     ):
         return None
     return conv_sum_relu(
         x,
         conv.weight,
         conv.bias,
-        _geometry(conv),
+        geometry_of(conv),
         shortcut=shortcut,
         relu=act is not None,
         overwrite=overwrite,
@@ -127,17 +132,29 @@ def _without_norm(
     )
 
 
-def _geometry(conv: Any) -> Geometry:
+def geometry_of(conv: Any) -> Geometry:
+    """Stride, padding, dilation and groups of an ``nn.Conv2d``.
+
+    Example:
+        >>> geometry_of(nn.Conv2d(3, 8, 3, stride=2)).stride
+        (2, 2)
+    """
     return Geometry(conv.stride, conv.padding, conv.dilation, conv.groups)
 
 
-def _needs_grad(*tensors: Tensor | None) -> bool:
+def needs_gradient(*tensors: Tensor | None) -> bool:
+    """Whether autograd records what is computed from ``tensors``.
+
+    Example:
+        >>> needs_gradient(None, torch.ones(1)), needs_gradient(torch.ones(1, requires_grad=True))
+        (False, True)
+    """
     return torch.is_grad_enabled() and any(
         tensor is not None and tensor.requires_grad for tensor in tensors
     )
 
 
-def _conv_dtype(x: Tensor, weight: Tensor) -> torch.dtype | None:
+def conv_dtype(x: Tensor, weight: Tensor) -> torch.dtype | None:
     """The dtype that ``F.conv2d`` would compute in, or None if it would raise."""
     device = x.device.type
     autocast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)

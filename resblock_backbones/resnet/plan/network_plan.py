@@ -132,8 +132,8 @@ class NetworkPlan:
     """The structure of a ``FlexResNet``; two networks with equal plans have the same layers.
 
     Options of training and inference are not part of it: ``frozen_stages``, ``norm_eval``,
-    ``with_cp``, ``channels_last``, ``zero_init_residual`` and ``init_cfg`` may differ between
-    networks of the same plan, which can load each other's weights.
+    ``with_cp``, ``recompute``, ``channels_last``, ``zero_init_residual`` and ``init_cfg`` may
+    differ between networks of the same plan, which can load each other's weights.
 
     Example:
         >>> from resblock_backbones import FlexResNet
