@@ -72,6 +72,22 @@ OPERATORS = {
         lambda x, b: ops.border_align(x, b, 3),
         lambda s: (maps(s, 8), boxes(2 * 64, s).view(2, 64, 4) / 2),
     ),
+    "bezier_align": (
+        lambda x, r: ops.bezier_align(x, r, 2, 0.5, 2),
+        lambda s: (maps(s), torch.cat((torch.ones(2, 1), 16 * uniform(2, 16, seed=s)), 1)),
+    ),
+    "prroi_pool": (
+        lambda x, r: ops.prroi_pool(x, r, (2, 2), 0.5),
+        lambda s: (maps(s), regions(s)),
+    ),
+    "correlation": (ops.Correlation(3, 2, padding=1), lambda s: (maps(s), maps(s + 9))),
+    "tin_shift": (
+        ops.tin_shift,
+        lambda s: (
+            normal(2, 4, 8, 3, seed=s),
+            torch.tensor([[1, 0, 1, -2], [-2, 1, -1, s]], dtype=torch.int32),
+        ),
+    ),
     "deform_conv": (
         lambda x, o, w: ops.deform_conv2d(x, o, w, 1, 1),
         lambda s: (maps(s), normal(2, 18, 8, 8, seed=s), normal(3, 4, 3, 3, seed=s)),
@@ -181,6 +197,8 @@ REFUSED = {
     "roi_align, maximum",
     "roi_pool",
     "deform_roi_pool",
+    "bezier_align",
+    "prroi_pool",
     "masked_conv",
     "soft_nms",
     "nms_rotated",
