@@ -25,10 +25,12 @@ class Candidate:
     Attributes:
         architecture: a name of torchvision's or timm's, or any other.
         weights: a source, as in ``load_weights``.
+        prefix: of the backbone's names in the weights; None detects it.
     """
 
     architecture: str
     weights: str
+    prefix: str | None = None
 
 
 def compare(
@@ -62,7 +64,7 @@ def compare(
         open_folder(folder, None, backbone.classifier["fc.weight"].shape[0])
     rows = []
     for candidate in candidates:
-        opened, backbone = open_backbone(candidate.weights)
+        opened, backbone = open_backbone(candidate.weights, candidate.prefix)
         options = _unseen(candidate.architecture) | dict(opened.options)
         classifier = build_classifier(opened, backbone, options)
         row = evaluate(
@@ -96,7 +98,7 @@ def display_name(architecture: str) -> str:
 
 
 def _check(candidate: Candidate) -> Backbone:
-    opened, backbone = open_backbone(candidate.weights)
+    opened, backbone = open_backbone(candidate.weights, candidate.prefix)
     if "fc.weight" not in backbone.classifier:
         raise CheckpointError(f"{opened.name}: holds no classifier (fc.weight), only a backbone")
     expected = _model(candidate.architecture)

@@ -15,7 +15,7 @@ from .random_weights import remember_first_values
 # MMEngine's, and what ``load_weights`` takes beside the source.
 PRETRAINED_KEYS = {
     *("type", "checkpoint", "prefix", "map_location"),
-    *("allow_partial", "adapt", "reverse_channels"),
+    *("allow_partial", "adapt", "reverse_channels", "bands"),
 }
 
 
@@ -75,6 +75,7 @@ def load_pretrained(network: nn.Module, config: Mapping[str, Any]) -> None:
         allow_partial=config.get("allow_partial", False),
         adapt=config.get("adapt", ()),
         reverse_channels=config.get("reverse_channels", False),
+        bands=config.get("bands"),
     )
 
 

@@ -101,6 +101,8 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         stem_pool: ``'max'``, ``'average'``, or ``'conv'``: a strided convolution and a norm.
         reduce_first: factor by which a block's first convolution has fewer channels (SENet-154).
         down_kernel_size: of the shortcuts' convolution where it downsamples.
+        project_first: each stage's first block has a projection as its shortcut, also where its
+            input would fit (ResNet-18 and 34 of RT-DETR, arXiv 2304.08069).
         conv_channels: of each convolution of each block of each stage, for pruned networks, in
             place of what ``width`` gives: ``[[(64, 64, 256), ...], ...]``.
         channels_last: memory format of the feature maps. True: channels last, weights and outputs
@@ -177,6 +179,7 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         stem_pool: StemPool = "max",
         reduce_first: int = 1,
         down_kernel_size: int = 1,
+        project_first: bool = False,
         conv_channels: Sequence[Sequence[Sequence[int]]] | None = None,
         channels_last: ChannelsLast = "auto",
         recompute: Recompute = None,
@@ -245,6 +248,7 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         allow_partial: bool = False,
         adapt: Iterable[str] = (),
         reverse_channels: bool = False,
+        bands: Sequence[int | None] | None = None,
         **options: Any,
     ) -> FlexResNet:
         """Build the network of a checkpoint, with its weights.
@@ -256,7 +260,7 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         and ``hf-hub:`` tell those; else the defaults are taken.
 
         Args:
-            source, prefix, allow_partial, adapt, reverse_channels: as in ``load_weights``.
+            source, prefix, allow_partial, adapt, reverse_channels, bands: as in ``load_weights``.
             options: of ``FlexResNet``, before what is read off, as ``out_indices=(1, 2, 3)``.
 
         Raises:
@@ -276,6 +280,7 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
             allow_partial=allow_partial,
             adapt=adapt,
             reverse_channels=reverse_channels,
+            bands=bands,
             options=options,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import torch
@@ -72,6 +72,61 @@ def reverse_first_conv(found: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], 
     return {**found, name: found[name].flip(1)}, (f"{name}: input channels reversed",)
 
 
+def check_bands(bands: Any, reverse_channels: bool) -> tuple[int | None, ...] | None:
+    """The input channels that the caller names, validated.
+
+    >>> check_bands([3, 2, "1"], False)
+    Traceback (most recent call last):
+        ...
+    TypeError: bands=[3, 2, '1']: must list numbers of input channels from 0, or None
+    """
+    if bands is None:
+        return None
+    is_list = isinstance(bands, Sequence) and not isinstance(bands, str) and len(bands) > 0
+    if not is_list or any(
+        band is not None and (type(band) is not int or band < 0) for band in bands
+    ):
+        raise TypeError(f"bands={bands!r}: must list numbers of input channels from 0, or None")
+    if reverse_channels:
+        raise ValueError("bands and reverse_channels: bands already says the order; give one")
+    return tuple(bands)
+
+
+def take_bands(
+    found: Mapping[str, Tensor], bands: Sequence[int | None], name: str
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The first convolution for images of other channels, in the order that the caller names.
+
+    Args:
+        found: tensors by the network's names.
+        bands: of each input channel the number that it has in the weights; None: it has none, and
+            its kernels are zero.
+        name: of the checkpoint, for messages.
+
+    Raises:
+        CheckpointError: the weights have no such channel.
+
+    >>> kernels = {"conv1.weight": torch.arange(4.0).view(1, 4, 1, 1)}
+    >>> taken, told = take_bands(kernels, (3, 1, None), "mine")
+    >>> taken["conv1.weight"].flatten().tolist(), told
+    ([3.0, 1.0, 0.0], ('conv1.weight: input channels 3, 1, None of 4',))
+    """
+    key = next((key for key in FIRST_CONVS if key in found), None)
+    if key is None or found[key].ndim != 4:
+        raise CheckpointError(f"{name}: bands={tuple(bands)}: it has no first convolution")
+    tensor = found[key]
+    missing = [band for band in bands if band is not None and band >= tensor.shape[1]]
+    if missing:
+        raise CheckpointError(
+            f"{name}: bands={tuple(bands)}: its first convolution has {tensor.shape[1]} input "
+            f"channels, the last of which is number {tensor.shape[1] - 1}"
+        )
+    taken = tensor[:, [band or 0 for band in bands]]
+    taken[:, [number for number, band in enumerate(bands) if band is None]] = 0
+    told = ", ".join(map(str, bands))
+    return {**found, key: taken}, (f"{key}: input channels {told} of {tensor.shape[1]}",)
+
+
 def _note(
     done: dict[str, list[str]], name: str, change: tuple[Tensor, str] | None, before: Tensor
 ) -> Tensor:
@@ -91,7 +146,7 @@ def _other_in_channels(tensor: Tensor, wanted: int) -> tuple[Tensor, str] | None
     if channels > 3 and wanted < channels:
         raise CheckpointError(
             f"adapt='in_channels': the weights are of {channels} channels, and nothing says which "
-            f"{wanted} of them the images have; take them out of the first convolution yourself"
+            f"{wanted} of them the images have; name them by bands=, counted from 0"
         )
     repeats = -(-wanted // channels)
     repeated = tensor.repeat(1, repeats, 1, 1)[:, :wanted] * (channels / wanted)

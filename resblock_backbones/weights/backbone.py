@@ -14,6 +14,7 @@ from .dialects import Dialect
 from .errors import CheckpointError, tell
 from .finding.claims import Claims, is_grouped, read_claims
 from .finding.locate import locate, unused_averages
+from .finding.made_over import how_made_over
 from .finding.tensors import Named, named_tensors
 from .reading.sources import Source, open_source
 
@@ -22,9 +23,11 @@ INSIDE = re.compile(r"(?:conv1|bn1|stem|maxpool|layer\d+)\.")
 CLASSIFIER = re.compile(r"fc\.")
 #: Words in the first part of names of what stands on a backbone.
 HEADS = re.compile(
-    r"(?:^|_)(?:fc|heads?|classifiers?|cls|linear|logits?|proj\w*|predict\w*|mlp|prototypes?|queue|"
-    r"aux\w*|neck|fpn|rpn|roi|bbox|mask|attnpool|avgpool|pool\w*|global|loss\w*|criterion|"
-    r"contrast\w*|memory|temperature|pixel|mean|std|normali\w*)\d*(?:_|$)"
+    r"(?:^|_)(?:fcs?|heads?|classif\w*|cls|linear|logits?|proj\w*|predict\w*|mlp|prototypes?|queue|"
+    r"aux\w*|(?:bn)?neck|bottleneck|fpn|rpn|roi|bbox|mask|seg\w*|attnpool|avgpool|pool\w*|global|"
+    r"loss\w*|criterion|contrast\w*|memory|temperature|pixel|mean|std|normali\w*|embed\w*|feats?|"
+    r"out|outputs?|final\w*|last|decod\w*|deconv\w*|up\w*|lateral\w*|regress\w*|scores?|anchors?|"
+    r"cent(?:er|re)s?|drop\w*|discriminat\w*|domain\w*|transformer|tokens?|text)\d*(?:_|$)"
 )
 
 
@@ -40,6 +43,7 @@ class Backbone:
         dialect: the family whose names they were.
         prefix: what stood in front of them.
         claims: what is known beside the tensors.
+        made_over: what was done to it that no network here can take, and how it is undone.
     """
 
     tensors: dict[str, Tensor]
@@ -49,6 +53,7 @@ class Backbone:
     dialect: Dialect
     prefix: str
     claims: Claims
+    made_over: str = ""
 
     @property
     def is_grouped(self) -> bool:
@@ -66,6 +71,8 @@ class Backbone:
         Raises:
             CheckpointError: there are such tensors.
         """
+        if self.made_over:
+            raise CheckpointError(f"{name}: is of a network that was {self.made_over}")
         if self.strange:
             more = ", ..." if len(self.strange) > 3 else ""
             raise CheckpointError(
@@ -100,7 +107,11 @@ def find_backbone(content: Mapping[str, Any], name: str, prefix: str | None = No
             tell(f"{name}: holds averaged weights too ({path}), which are not used")
     ours, unknown = dialect.to_ours(own)
     known = {key: tensor for key, tensor in ours.items() if INSIDE.match(key)}
-    strange = [key for key in unknown if _is_strange(key, where, dialect, tensors)]
+    strange = [
+        key
+        for key in unknown
+        if _is_strange(key, where, dialect, tensors) and not _is_classifier(key, own, known)
+    ]
     return Backbone(
         tensors=known,
         classifier={key: tensor for key, tensor in ours.items() if CLASSIFIER.match(key)},
@@ -109,6 +120,7 @@ def find_backbone(content: Mapping[str, Any], name: str, prefix: str | None = No
         dialect=dialect,
         prefix=where,
         claims=read_claims(dialect, content, name, known),
+        made_over=how_made_over({k: t for k, t in own.items() if re.match(dialect.part, k)}),
     )
 
 
@@ -130,3 +142,12 @@ def _is_strange(key: str, prefix: str, dialect: Dialect, tensors: Mapping[str, N
     # Optimizers and the like hold containers of their own.
     is_beside = prefix.startswith(named.container)
     return dialect.has_siblings and is_beside and not HEADS.search(key.split(".")[0])
+
+
+def _is_classifier(key: str, own: Mapping[str, Tensor], known: Mapping[str, Tensor]) -> bool:
+    """Whether a tensor is of a linear layer of the last stage's channels, by whatever name."""
+    layer, _, part = key.rpartition(".")
+    weight = own.get(f"{layer}.weight")
+    widths = [one.shape[0] for name, one in known.items() if ".conv" in name and one.ndim == 4]
+    is_one_layer = "." not in layer and part in ("weight", "bias") and weight is not None
+    return is_one_layer and weight.ndim == 2 and weight.shape[1] == max(widths, default=0)

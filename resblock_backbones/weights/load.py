@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .adapt import Adaptation, adapt_tensors, check_adapt, reverse_first_conv
+from .adapt import (
+    Adaptation,
+    adapt_tensors,
+    check_adapt,
+    check_bands,
+    reverse_first_conv,
+    take_bands,
+)
 from .agreement import disagreements
 from .backbone import INSIDE, Backbone, open_backbone
 from .errors import CheckpointError, tell
@@ -32,6 +39,7 @@ def load_weights(
     allow_partial: bool = False,
     adapt: Iterable[Adaptation] = (),
     reverse_channels: bool = False,
+    bands: Sequence[int | None] | None = None,
 ) -> LoadReport:
     """Load a checkpoint into a backbone; on an error the backbone is unchanged.
 
@@ -53,6 +61,10 @@ def load_weights(
             ``'width'``: the leading channels are kept, for a narrower network.
         reverse_channels: reverse the first convolution's input channels, for weights of BGR
             images (Caffe, Detectron2) in a network for RGB images.
+        bands: for each input channel of the network, the number that it has in the weights, from
+            0; None is a channel that they do not have, which begins at zero. ``(3, 2, 1)`` takes
+            red, green and blue of weights for Sentinel-2's bands, ``(0, 1, 2, None)`` adds a
+            fourth channel to RGB.
 
     Returns:
         What matched. Only layers that no classifier has (plugins, attention, deformable
@@ -61,7 +73,7 @@ def load_weights(
     Raises:
         CheckpointError: the checkpoint cannot be read, does not match the whole backbone, or its
             stages have tensors that the backbone does not.
-        ValueError: an unknown adaptation.
+        ValueError, TypeError: an unknown adaptation, or no numbers of channels.
 
     Example:
         >>> from resblock_backbones import FlexResNet
@@ -69,9 +81,17 @@ def load_weights(
         120 of 120 tensors matched
     """
     adaptations = check_adapt(adapt)
+    chosen = check_bands(bands, reverse_channels)
     opened, backbone = open_backbone(source, prefix)
     tensors, report = match(
-        model, backbone, opened.name, allow_partial, adaptations, reverse_channels
+        model,
+        backbone,
+        opened.name,
+        allow_partial,
+        adaptations,
+        reverse_channels,
+        chosen,
+        opened.options,
     )
     with torch.no_grad():
         model.load_state_dict(tensors, strict=False)
@@ -86,6 +106,8 @@ def match(
     allow_partial: bool,
     adapt: Collection[Adaptation],
     reverse_channels: bool,
+    bands: Sequence[int | None] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Tensor], LoadReport]:
     """The tensors to load, and the report; nothing is loaded yet.
 
@@ -93,7 +115,8 @@ def match(
         model: the network, of which only the shapes are used.
         backbone: of the checkpoint.
         name: of the checkpoint, for messages.
-        allow_partial, adapt, reverse_channels: as in :func:`load_weights`.
+        allow_partial, adapt, reverse_channels, bands: as in :func:`load_weights`.
+        options: of ``FlexResNet``, that the checkpoint's store says, to compare the network with.
 
     Raises:
         CheckpointError: it does not fit.
@@ -107,6 +130,8 @@ def match(
     turned: tuple[str, ...] = ()
     if reverse_channels:
         found, turned = reverse_first_conv(found)
+    if bands is not None:
+        found, turned = take_bands(found, bands, name)
     found, adapted = adapt_tensors(found, model, adapt)
     # Many checkpoints are older than batch counters, which nothing in a backbone uses.
     wanted = {key for key in own if key in found or not key.endswith("num_batches_tracked")}
@@ -127,7 +152,7 @@ def match(
     tensors = {key: plain(found[key], key, own[key], name) for key in sorted(matched)}
     logger.info("%s (%s): %s", name, report.dialect, report)
     _tell(report, [*inside, *backbone.strange], name)
-    for what in disagreements(model, backbone.claims):
+    for what in disagreements(model, backbone.claims, options):
         tell(f"{name}: {what}")
     if backbone.claims.channel_order == "BGR" and not reverse_channels:
         tell(

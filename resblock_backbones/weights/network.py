@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..resnet.network import FlexResNet
 from ..resnet.plan import NetworkPlan
-from .adapt import Adaptation, check_adapt
+from .adapt import Adaptation, check_adapt, check_bands
 from .backbone import Backbone, open_backbone
 from .errors import CheckpointError, tell
 from .inferring.options import NORM_GROUPS, describe, first_stages, infer_options
@@ -33,10 +33,12 @@ def build_from_checkpoint(
     allow_partial: bool,
     adapt: Iterable[Adaptation],
     reverse_channels: bool,
+    bands: Sequence[int | None] | None,
     options: Mapping[str, Any],
 ) -> Network:
     """Implementation of ``FlexResNet.from_checkpoint``, which documents the arguments."""
     adaptations = check_adapt(adapt)
+    chosen = check_bands(bands, reverse_channels)
     opened, backbone = open_backbone(source, prefix)
     return build_network(
         network,
@@ -45,7 +47,8 @@ def build_from_checkpoint(
         allow_partial=allow_partial,
         adapt=adaptations,
         reverse_channels=reverse_channels,
-        options=options,
+        bands=chosen,
+        options=options if chosen is None else {"in_channels": len(chosen), **options},
     )
 
 
@@ -57,6 +60,7 @@ def build_network(
     allow_partial: bool = False,
     adapt: Collection[Adaptation] = (),
     reverse_channels: bool = False,
+    bands: Sequence[int | None] | None = None,
     options: Mapping[str, Any],
 ) -> Network:
     """The network of a backbone that was found; arguments as of ``FlexResNet.from_checkpoint``."""
@@ -75,7 +79,7 @@ def build_network(
         raise CheckpointError(
             f"{opened.name}: is not a ResNet that FlexResNet can be: {error}"
         ) from error
-    tensors, _ = match(net, backbone, opened.name, allow_partial, adapt, reverse_channels)
+    tensors, _ = match(net, backbone, opened.name, allow_partial, adapt, reverse_channels, bands)
     tensors = {key: _own(tensor, opened.owned) for key, tensor in tensors.items()}
     net.load_state_dict(tensors, strict=False, assign=True)
     if any(tensor.is_meta for tensor in (*net.parameters(), *net.buffers())):
@@ -167,6 +171,6 @@ def _told_options(
 
 def _own(tensor: Tensor, owned: bool) -> Tensor:
     """A tensor that a network may own: not shared, and of a dtype that can be trained."""
-    if tensor.dtype in (torch.float16, torch.bfloat16):
+    if tensor.is_floating_point() and tensor.dtype not in (torch.float32, torch.float64):
         return tensor.float()
     return tensor.contiguous() if owned else tensor.clone(memory_format=torch.contiguous_format)

@@ -44,6 +44,8 @@ finite: it comes from a run that failed
             "weights"
         )
     is_checked = tensor.is_floating_point() and not may_be_infinite
+    if key.endswith("running_var") and tensor.numel() and tensor.min() < 0:
+        raise CheckpointError(f"{name}: {key} holds a negative variance: the file is damaged")
     if is_checked and not _is_finite(tensor, own.dtype):
         raise CheckpointError(
             f"{name}: {key} holds numbers that are not finite: it comes from a run that failed"

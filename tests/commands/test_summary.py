@@ -46,6 +46,14 @@ def test_weights_alone_tell_the_network(capsys, tmp_path):
     assert told["plan"]["stem"]["conv_channels"] == [4, 4, 8]
 
 
+def test_a_prefix_says_which_network_of_a_file(capsys, tmp_path):
+    networks = {"student": FlexResNet(18, width=0.125), "teacher": FlexResNet(34, width=0.125)}
+    torch.save({name: net.state_dict() for name, net in networks.items()}, tmp_path / "a.pth")
+    arguments = ("--weights", tmp_path / "a.pth", "--prefix", "teacher", "--size", 32, "--json")
+    told = json.loads(said(capsys, *arguments))
+    assert told["parameters"] == sum(one.numel() for one in networks["teacher"].parameters())
+
+
 def test_the_parts_of_a_detector(capsys):
     pytest.importorskip("mmdet")
     told = json.loads(said(capsys, DETECTOR, "--size", 160, "--json"))

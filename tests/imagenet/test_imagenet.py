@@ -227,9 +227,10 @@ def run(*arguments):
 def test_the_tool_makes_the_post_s_table(folder, tmp_path, monkeypatch, capsys):
     for name in ("resnet18", "resnet34"):
         net = torchvision.models.get_model(name, num_classes=7)
-        torch.save(net.state_dict(), tmp_path / f"{name}.pth")
+        both = {"raw": net.state_dict(), "ema": net.state_dict()}
+        torch.save(both, tmp_path / f"{name}.pth")
     arguments = ["--arch", "resnet18", "resnet34", "--weights", tmp_path / "resnet18.pth"]
-    arguments += [tmp_path / "resnet34.pth", "--data", folder, "--workers", 0]
+    arguments += [tmp_path / "resnet34.pth", "--data", folder, "--workers", 0, "--prefix", "ema"]
     assert run(*arguments, "--out", tmp_path / "table.md") == 0
     lines = (tmp_path / "table.md").read_text().splitlines()
     assert lines[:2] == ["Name | Top-1 error | Top-5 error |", "---|---|---|"]
@@ -242,6 +243,7 @@ def test_the_tool_makes_the_post_s_table(folder, tmp_path, monkeypatch, capsys):
     [
         ({"--weights": ["none.pth"]}, "none.pth: there is no such file"),
         ({"--weights": ["r18.pth", "r18.pth"]}, "2 for 1 names of --arch"),
+        ({"--prefix": ["ema", "raw"]}, "--prefix: 2 for 1 names of --arch"),
         (
             {"--arch": ["resnet34"]},
             "is not a resnet34 (depth=34); its weights are those of depth=18",

@@ -76,6 +76,7 @@ def option_sets(draw):
         "deep_stem_channels": st.sampled_from([None, (3, 5)]),
         "stem_pool": st.sampled_from(["max", "average", "conv"]),
         "reduce_first": st.sampled_from([1, 2]),
+        "project_first": st.booleans(),
         "down_kernel_size": st.sampled_from([1, 3]),
         "drop_path_rate": st.sampled_from([0.0, 0.3]),
     }

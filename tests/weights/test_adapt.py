@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from resblock_backbones import CheckpointError, FlexResNet, load_weights
+from resblock_backbones.weights.errors import CheckpointWarning
 
 
 @pytest.fixture
@@ -151,3 +152,36 @@ def test_bands_of_a_satellite_are_not_taken_for_colours():
         load_weights(net, full.state_dict(), adapt=["in_channels"])
     grey = network(18, width=0.25, in_channels=1)
     load_weights(grey, full.state_dict(), adapt=["in_channels"])
+
+
+@pytest.mark.parametrize("deep_stem", [False, True])
+@pytest.mark.parametrize("bands", [(3, 2, 1), (0, 1, 2, None), (12, *range(12), None, None)])
+def test_bands_are_taken_by_name(bands, deep_stem):
+    full = network(18, width=0.25, in_channels=13, deep_stem=deep_stem)
+    net = FlexResNet.from_checkpoint(full.state_dict(), bands=bands).eval()
+    x = torch.randn(1, len(bands), 64, 64, dtype=torch.float64)
+    whole = torch.zeros(1, 13, 64, 64, dtype=torch.float64)
+    for number, band in enumerate(bands):
+        if band is not None:
+            whole[:, band] = x[:, number]
+    for ours, theirs in zip(features(net, x), features(full, whole), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_bands_are_told_and_refused_where_they_are_none():
+    state = network(18, width=0.25, in_channels=13).state_dict()
+    net = network(18, width=0.25, init_cfg={"type": "Pretrained", "checkpoint": state})
+    net.init_cfg["bands"] = [3, 2, 1]
+    with pytest.warns(CheckpointWarning, match="input channels 3, 2, 1 of 13"):
+        net.init_weights()
+    assert torch.equal(net.conv1.weight, state["conv1.weight"][:, [3, 2, 1]])
+    for bands, error, message in (
+        ((3, 2, 13), CheckpointError, "has 13 input channels, the last of which is number 12"),
+        ((3, 2), CheckpointError, "there, .* here"),
+        ("321", TypeError, "bands='321'"),
+        ((-1, 2, 3), TypeError, "bands="),
+    ):
+        with pytest.raises(error, match=message):
+            load_weights(net, state, bands=bands)
+    with pytest.raises(ValueError, match="bands already says the order"):
+        load_weights(net, state, bands=(3, 2, 1), reverse_channels=True)

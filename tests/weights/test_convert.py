@@ -86,7 +86,8 @@ def test_there_and_back_is_bit_equal(name, tmp_path):
 def test_detectron2_and_caffe2_files_there_and_back(tmp_path):
     from test_detectron2_names import arrays, to_caffe2, to_detectron2
 
-    state = torchvision.models.resnet50().state_dict()
+    resnet = torchvision.models.resnet
+    state = resnet.ResNet(resnet.Bottleneck, (1, 2, 1, 1)).state_dict()
     for family, named, content in (
         ("detectron2", to_detectron2(state), lambda named: {"model": arrays(named)}),
         ("caffe2", to_caffe2(state), lambda named: {"blobs": arrays(named)}),
@@ -116,7 +117,9 @@ def test_the_converted_file_loads_where_it_belongs(tmp_path):
 
 
 def test_detectron2_s_file_remembers_where_the_network_downsamples(tmp_path):
-    torch.save(torchvision.models.resnet50().state_dict(), tmp_path / "a.pth")
+    resnet = torchvision.models.resnet
+    net = resnet.ResNet(resnet.Bottleneck, (1, 2, 1, 1))
+    torch.save(net.state_dict(), tmp_path / "a.pth")
     convert_checkpoint(tmp_path / "a.pth", tmp_path / "b.pkl", "detectron2")
     assert FlexResNet.from_checkpoint(tmp_path / "b.pkl").layer2[0].conv2.stride == (2, 2)
 

@@ -15,8 +15,10 @@ from resblock_backbones.weights.errors import CheckpointWarning
 from resblock_backbones.weights.pixels import pixels_of
 
 
-def resnet50(random_network):
-    return random_network(torchvision.models.resnet50)
+def small_resnet(random_network):
+    """Torchvision's, with bottlenecks and few of them."""
+    resnet = torchvision.models.resnet
+    return random_network(lambda: resnet.ResNet(resnet.Bottleneck, (1, 2, 1, 1)))
 
 
 def same_as_torchvision(original, net, image):
@@ -33,7 +35,7 @@ def test_numbers_of_a_sequential(wrap, name, random_network, image):
 
 
 def test_a_stem_in_a_sequential_of_its_own(random_network, image):
-    original = resnet50(random_network)
+    original = small_resnet(random_network)
     parts = list(original.children())
     net = torch.nn.Sequential(torch.nn.Sequential(*parts[:4]), *parts[4:8])
     same_as_torchvision(original, FlexResNet.from_checkpoint(net.state_dict()), image)
@@ -70,7 +72,7 @@ def test_clip_s_image_encoder(prefix, random_network, image):
 
 
 def test_clip_s_wider_encoder(random_network, image):
-    original = random_network(lambda: ClipResNet((4, 6, 10, 6), 80), device="cpu").double()
+    original = random_network(lambda: ClipResNet((2, 1, 3, 1), 40), device="cpu").double()
     net = FlexResNet.from_checkpoint({"visual": original.state_dict()})
     assert_same_features(original, net, image)
 
@@ -98,7 +100,7 @@ SPELLINGS = {
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_detectron2_s_default_file_has_statistics(spelling, random_network, image, tmp_path):
     backbones = pytest.importorskip("mmdet.models.backbones")
-    original = random_network(lambda: backbones.ResNet(50, style="caffe"))
+    original = random_network(lambda: backbones.ResNet(50, style="caffe", base_channels=16))
     named = arrays(caffe2(original.state_dict(), SPELLINGS[spelling]))
     assert "res2_0_branch1_bn_" + SPELLINGS[spelling][3] in named
     path = tmp_path / "R-50.pkl"
@@ -106,9 +108,9 @@ def test_detectron2_s_default_file_has_statistics(spelling, random_network, imag
     net = FlexResNet.from_checkpoint(path)
     assert_same_features(original, net, image)
     with pytest.warns(CheckpointWarning, match="expect BGR images"):
-        load_weights(FlexResNet(50, style="caffe"), path)
+        load_weights(FlexResNet(50, width=0.25, style="caffe"), path)
     with pytest.warns(CheckpointWarning, match="build it with style='caffe'"):
-        load_weights(FlexResNet(50), path)
+        load_weights(FlexResNet(50, width=0.25), path)
     convert_checkpoint(path, tmp_path / "b.pth", "mmdet")
     again = FlexResNet.from_checkpoint(tmp_path / "b.pth", style="caffe")
     assert_same_features(original, again, image)
@@ -125,7 +127,7 @@ def test_detectron2_s_default_file_has_statistics(spelling, random_network, imag
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_moco_s_converter_leaves_torchvision_s_way(version, random_network, image):
-    original = resnet50(random_network)
+    original = small_resnet(random_network)
     named = arrays(to_detectron2(original.state_dict()))
     if version == 2:
         for layer in (0, 2):
@@ -148,7 +150,7 @@ def test_moco_s_converter_leaves_torchvision_s_way(version, random_network, imag
 )
 def test_a_documented_name_says_the_style_and_is_told(name, random_network, image, tmp_path):
     backbones = pytest.importorskip("mmdet.models.backbones")
-    original = random_network(lambda: backbones.ResNet(50, style="caffe"))
+    original = random_network(lambda: backbones.ResNet(50, style="caffe", base_channels=16))
     torch.save(original.state_dict(), tmp_path / name)
     with pytest.warns(CheckpointWarning, match="style='caffe' is a guess by its name"):
         net = FlexResNet.from_checkpoint(tmp_path / name)

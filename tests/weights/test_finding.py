@@ -125,7 +125,13 @@ def test_a_tensor_inside_that_nobody_would_load_is_an_error_everywhere(
 
 
 @pytest.mark.parametrize("prefix", ["", "backbone."])
-@pytest.mark.parametrize("name", ["fc.weight", "projection_head.0.weight", "head.conv.weight"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("fc.weight", "projection_head.0.weight", "head.conv.weight", "last_linear.weight"),
+        *("embedding.weight", "decoder.0.weight", "bottleneck.running_mean", "output.bias"),
+    ],
+)
 def test_a_head_never_is(name, prefix, state, tmp_path, recwarn):
     content = {f"{prefix}{key}": tensor for key, tensor in state.items()}
     content |= {prefix + name: torch.zeros(3), "queue": torch.zeros(2, 4)}
@@ -191,3 +197,61 @@ def test_no_load_that_fails_changes_a_tensor(change, message, state):
     with pytest.raises(CheckpointError, match=message):
         load_weights(net, state)
     assert all(torch.equal(tensor, before[key]) for key, tensor in net.state_dict().items())
+
+
+def test_a_linear_layer_behind_the_last_stage_is_a_classifier_by_any_name(state):
+    age = {"age.weight": torch.zeros(3, 32), "age.bias": torch.zeros(3)}
+    assert loads(state | age, state)
+    gate = {"age.weight": torch.zeros(3, 8)}
+    with pytest.raises(CheckpointError, match=r"age\.weight"):
+        load_weights(network(), state | gate)
+
+
+def test_lists_and_pairs_are_containers_too(state, tmp_path):
+    for content in ([state], (state, {"lr": 0.1}), [None, {"model": state}]):
+        torch.save(content, tmp_path / "a.pth")
+        assert loads(tmp_path / "a.pth", state)
+    torch.save([state, state], tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match="2 ResNets, under '0.', '1.'"):
+        load_weights(network(), tmp_path / "a.pth")
+    assert loads({key.encode(): tensor for key, tensor in state.items()}, state)
+    for wrong in (network(), 3):
+        with pytest.raises(TypeError, match=f"source: is of type {type(wrong).__name__}; give"):
+            load_weights(network(), wrong)
+
+
+MADE_OVER = {
+    "pruned": ("weight", "weight_orig"),
+    "parametrized": ("weight", "parametrizations.weight.original0"),
+    "quantised": ("weight", "zero_point"),
+    "given adapters": ("weight", "base_layer.weight"),
+    "sharded": ("weight", "_flat_param"),
+}
+
+
+@pytest.mark.parametrize("where", ["layer2.0.conv1.", ""])
+@pytest.mark.parametrize("what", MADE_OVER)
+def test_a_network_that_was_made_over_is_called_so(what, where, state):
+    part, other = MADE_OVER[what]
+    content = {
+        key.removesuffix(part) + other if key.startswith(where) and key.endswith(part) else key: t
+        for key, t in state.items()
+    }
+    for use in (load_weights, lambda net, content: FlexResNet.from_checkpoint(content)):
+        with pytest.raises(CheckpointError, match=f"is of a network that was {what}.*; "):
+            use(network(), content)
+    # In a head it is no matter.
+    head = {"backbone." + key: tensor for key, tensor in state.items()}
+    assert loads(head | {f"head.last.{other}": torch.zeros(2)}, state)
+
+
+def test_the_names_that_deepspeed_leaves_are_no_weights(state):
+    empty = {key: torch.empty(0) if key.endswith("weight") else t for key, t in state.items()}
+    with pytest.raises(CheckpointError, match="split by DeepSpeed; its zero_to_fp32.py"):
+        load_weights(network(), {"module": empty})
+
+
+def test_a_negative_variance_is_damage(state):
+    state["layer1.0.bn1.running_var"] = -state["layer1.0.bn1.running_var"]
+    with pytest.raises(CheckpointError, match="holds a negative variance"):
+        load_weights(network(), state)

@@ -106,9 +106,10 @@ def test_layers_that_the_checkpoint_does_not_have_get_first_values():
     net(torch.zeros(1, 3, 64, 64))
 
 
-def test_half_precision_becomes_single():
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float8_e4m3fn])
+def test_lower_precision_becomes_single(dtype):
     state = {
-        k: t.half() if t.is_floating_point() else t
+        k: t.to(dtype) if t.ndim == 4 else t
         for k, t in FlexResNet(18, width=0.25).state_dict().items()
     }
     net = FlexResNet.from_checkpoint(state)
@@ -137,7 +138,7 @@ def test_a_wrong_option_is_refused_by_name():
         (lambda s: s.pop("conv1.weight"), "the stem's first convolution is missing"),
         (lambda s: [s.pop(k) for k in list(s) if k.startswith("layer3.")], "layer3.0"),
         (lambda s: s.update({"layer3.0.gate.weight": torch.zeros(3)}), "layer3.0.gate.weight"),
-        (lambda s: s.update({"decoder.weight": torch.zeros(3)}), "1 more tensors .decoder.weight"),
+        (lambda s: s.update({"gate.weight": torch.zeros(3)}), "1 more tensors .gate.weight"),
         (lambda s: [s.pop(k) for k in list(s) if k.startswith("bn1.")], "no norms"),
     ],
 )

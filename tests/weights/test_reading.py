@@ -195,9 +195,9 @@ def npz(path):
         np.savez(opened, a=np.zeros(3))
 
 
-def keras(path):
+def zipped(path, name):
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("model.weights.h5", b"\x89HDF")
+        archive.writestr(name, b"content")
 
 
 FOREIGN = {
@@ -205,11 +205,13 @@ FOREIGN = {
     "web page": b"\n<!DOCTYPE html><html><body>log in</body></html>",
     "HDF5": b"\x89HDF\r\n\x1a\n" + bytes(64),
     ".npz": npz,
-    "Keras": keras,
+    "Keras": lambda path: zipped(path, "model.weights.h5"),
     ".npy": b"\x93NUMPY\x01\x00" + bytes(64),
     "ONNX": b"\x08\x08\x12\x07pytorch\x1a\x052.6.0:" + bytes(64),
     "index of a sharded": b'{"metadata": {}, "weight_map": {"a": "model-00001.safetensors"}}',
     "JSON": b'{"architectures": ["ResNet"]}',
+    "exported program": lambda path: zipped(path, "archive/data/weights/weight_0"),
+    "zip archive around net.pth": lambda path: zipped(path, "net.pth"),
     "gzip": gzip.compress(b"weights"),
     "empty": b"",
     "text file": b"not yet\n",
@@ -234,7 +236,7 @@ def test_what_is_no_checkpoint_is_called_what_it_is(kind, tmp_path):
     [
         ("model.safetensors.index.json", "folder of a sharded checkpoint"),
         ("__0_0.distcp", "dcp_to_torch_save"),
-        ("model.safetensors", "give the file model.safetensors in it"),
+        ("model.safetensors", r"model\.safetensors: the file is empty"),
         ("saved_model.pb", "TensorFlow"),
         ("notes.txt", "this is a folder"),
     ],
@@ -276,5 +278,5 @@ def test_sizes_are_bounded_before_memory_is_taken(tmp_path):
     with pytest.raises(CheckpointError, match="asks for memory"):
         load_weights(network(), path)
     path.write_bytes(b"\x80\x02]r\xff\xff\xff\x7f.")  # a memo of two billion places
-    with pytest.raises(CheckpointError, match="holds a list"):
+    with pytest.raises(CheckpointError, match="holds no tensors"):
         load_weights(network(), path)

@@ -6,8 +6,9 @@ import pytest
 import torch
 from test_detectron2_names import assert_same_features
 
-from resblock_backbones import FlexResNet
+from resblock_backbones import FlexResNet, load_weights
 from resblock_backbones.weights import convert_checkpoint
+from resblock_backbones.weights.errors import CheckpointWarning
 
 transformers = pytest.importorskip("transformers")
 
@@ -26,8 +27,9 @@ def test_resnet_s_features(options, random_network, image):
     assert_same_features(lambda x: original(x).feature_maps, net, image)
 
 
-def test_rt_detr_s_resnet_vd(random_network, image, tmp_path):
-    config = transformers.RTDetrResNetConfig(**SIZES)
+@pytest.mark.parametrize("options", [{}, BASIC], ids=["r50vd", "r18vd"])
+def test_rt_detr_s_resnet_vd(options, random_network, image, tmp_path):
+    config = transformers.RTDetrResNetConfig(**SIZES, **options)
     original = random_network(
         lambda: transformers.RTDetrResNetBackbone(config), device="cpu"
     ).double()
@@ -62,3 +64,16 @@ def test_a_name_of_the_hub(options, random_network, image, tmp_path, monkeypatch
     )
     net = FlexResNet.from_checkpoint("hf-hub:microsoft/resnet-50")
     assert_same_features(lambda x: original(x).feature_maps, net, image)
+
+
+def test_the_config_in_a_folder_says_what_weights_do_not_show(random_network, image, tmp_path):
+    config = transformers.ResNetConfig(**SIZES, downsample_in_bottleneck=True)
+    original = random_network(lambda: transformers.ResNetBackbone(config), device="cpu").double()
+    original.config.save_pretrained(tmp_path)
+    torch.save(original.state_dict(), tmp_path / "pytorch_model.bin")
+    for source in (tmp_path, tmp_path / "pytorch_model.bin"):
+        net = FlexResNet.from_checkpoint(source)
+        assert_same_features(lambda x: original(x).feature_maps, net, image)
+    plain = FlexResNet.from_checkpoint(tmp_path, style="pytorch")
+    with pytest.warns(CheckpointWarning, match="its store says so.; build it with style='caffe'"):
+        load_weights(plain, tmp_path)

@@ -30,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="weights for each name: a file, or timm://..., torchvision://... [torchvision's]",
     )
     parser.add_argument(
+        "--prefix",
+        nargs="+",
+        help="of the backbone's names in the weights, one for all or for each name [detected]",
+    )
+    parser.add_argument(
         "--data", required=True, type=Path, help="the folder, or one that contains val/"
     )
     parser.add_argument(
@@ -53,10 +58,16 @@ def run(given: argparse.Namespace) -> None:
         raise InputError(
             f"--weights: {len(weights)} for {len(given.arch)} names of --arch; give one each"
         )
+    prefixes = given.prefix or [None]
+    if len(prefixes) not in (1, len(weights)):
+        raise InputError(
+            f"--prefix: {len(prefixes)} for {len(weights)} names of --arch; give one, or one each"
+        )
+    prefixes = prefixes * (len(weights) if len(prefixes) == 1 else 1)
     done: list[Errors] = []
     try:
         compare(
-            [Candidate(*pair) for pair in zip(given.arch, weights, strict=True)],
+            [Candidate(*row) for row in zip(given.arch, weights, prefixes, strict=True)],
             given.data,
             preprocess=given.preprocess,
             batch_size=given.batch_size,

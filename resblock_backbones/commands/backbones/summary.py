@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", nargs="?", help="a config file, or a shipped one's name")
     parser.add_argument("--depth", type=int, help="of the network, in place of a config")
     parser.add_argument("--weights", help="a file, or a name as torchvision://resnet50")
+    parser.add_argument("--prefix", help="of the backbone's names in the weights [detected]")
     parser.add_argument(
         "--options",
         nargs="+",
@@ -62,6 +63,7 @@ def run(given: argparse.Namespace) -> None:
         given.weights,
         options,
         cfg_options=given.cfg_options or [],
+        prefix=given.prefix,
     )
     summary = summarise(chosen.network, given.size)  # type: ignore[arg-type]
     model = None

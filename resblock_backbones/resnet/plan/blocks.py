@@ -21,6 +21,7 @@ def plan_blocks(
     drop_paths: Sequence[float],
     pool: Pooling,
     avg_down: bool,
+    project_first: bool = False,
 ) -> tuple[BlockPlan, ...]:
     """The blocks of a stage: the first one changes size and channels, the others keep both.
 
@@ -30,6 +31,7 @@ def plan_blocks(
         stride: of the stage.
         pool: pooling that downsamples the shortcut, in place of a strided projection.
         avg_down: whether average pooling downsamples it, before the projection.
+        project_first: whether the first block projects its input also where it would fit.
 
     Example:
         >>> blocks = plan_blocks(
@@ -47,7 +49,8 @@ def plan_blocks(
     blocks = []
     for index, (midplanes, outplanes) in enumerate(channels):
         step = stride if index == 0 else 1
-        same = step == 1 and inplanes == outplanes
+        fits = inplanes == outplanes and not (project_first and index == 0)
+        same = step == 1 and fits
         residual: Residual = "identity" if same else "projection"
         pooling = pool if step > 1 else False
         blocks.append(
@@ -58,7 +61,7 @@ def plan_blocks(
                 stride=step,
                 dilation=dilations[index],
                 # Where the channels stay, pooling is all that the shortcut needs.
-                residual=True if pooling and inplanes == outplanes else residual,
+                residual=True if pooling and fits else residual,
                 avg_down=False if same else avg_down,
                 pool_on_residual_downsample=pooling,
                 drop_path=drop_paths[index],

@@ -72,6 +72,7 @@ def plan_network(
     stem_pool: StemPool,
     reduce_first: int,
     down_kernel_size: int,
+    project_first: bool,
     conv_channels: Sequence[Sequence[Sequence[int]]] | None,
 ) -> NetworkPlan:
     """The plan of a network; options, their meaning and their defaults are ``FlexResNet``'s.
@@ -130,6 +131,7 @@ def plan_network(
             drop_paths=probabilities[index],
             pool=pools[index],
             avg_down=avg_down,
+            project_first=check_bool("project_first", project_first),
         )
         own = {name: copy_cfg(values[index]) for name, values in each.items()}
         out_stride *= stride

@@ -219,6 +219,10 @@ def _unusual_blocks(stage: StagePlan) -> list[str]:
     parts = []
     if any(block.midplanes != _usual_midplanes(stage.kind, block) for block in stage.blocks):
         parts.append(f"midplanes={_several([block.midplanes for block in stage.blocks])}")
+    first = stage.blocks[0]
+    keeps_shape = first.inplanes == first.outplanes and first.stride == 1
+    if keeps_shape and first.residual == "projection":
+        parts.append("project_first=True")
     usual = {"avg_down": False, "pool_on_residual_downsample": False, "drop_path": 0.0}
     for name, value in usual.items():
         found = [getattr(block, name) for block in stage.blocks]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..dialects import DIALECTS, Dialect
 from ..errors import CheckpointError
+from .made_over import how_made_over
 from .tensors import WRAPPERS, Named
 
 #: Words in names of averages of weights, which nobody should miss without knowing.
@@ -34,6 +35,9 @@ def locate(
     if given is not None:
         prefix = _chosen(found, tensors, source, given)
     elif not found:
+        made_over = how_made_over({name: named.tensor for name, named in tensors.items()})
+        if made_over:
+            raise CheckpointError(f"{source}: is of a network that was {made_over}")
         names = [name.removeprefix(named.container) for name, named in tensors.items()]
         first = list(dict.fromkeys(name.split(".")[0] for name in names))
         raise CheckpointError(

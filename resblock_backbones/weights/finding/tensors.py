@@ -92,14 +92,19 @@ def _walk(
         tensor = _as_tensor(one)
         if tensor is not None:
             any_found = True
-            yield path, printable(str(key)), tensor
+            yield path, _text(key), tensor
         elif isinstance(one, Mapping | list | tuple) and one:
-            inner = f"{path}{printable(str(key))}."
+            inner = f"{path}{_text(key)}."
             for found in _walk(one, inner, name, without, [*above, id(value)]):
                 any_found = True
                 yield found
     if not any_found:
         without.add(id(value))
+
+
+def _text(key: Any) -> str:
+    """A key as a part of a name; pickles of Python 2 may hold bytes for text."""
+    return printable(key.decode("latin-1") if isinstance(key, bytes) else str(key))
 
 
 def _left_out(content: Mapping[Any, Any]) -> str:

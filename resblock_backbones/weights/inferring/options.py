@@ -54,7 +54,7 @@ def infer_options(shapes: Shapes, name: str, given: Collection[str] = ()) -> dic
     if any(depthwise):
         options["depthwise"] = _one_or_all(depthwise)
     options |= _convs(stages)
-    options |= _shortcuts(stages, name, "pool_on_residual_downsample" in given)
+    options |= _shortcuts(shapes, stages, name, "pool_on_residual_downsample" in given)
     if "norm_cfg" not in given:
         options |= _norm(shapes, name)
     attention = _per_stage(stages, _attention)
@@ -142,7 +142,9 @@ def _dcn(stages: list[list[BlockShapes]]) -> dict[str, Any]:
     return {"dcn": dcn, "stage_with_dcn": has}
 
 
-def _shortcuts(stages: list[list[BlockShapes]], name: str, pools: bool) -> dict[str, Any]:
+def _shortcuts(
+    shapes: Shapes, stages: list[list[BlockShapes]], name: str, pools: bool
+) -> dict[str, Any]:
     firsts = [blocks[0] for blocks in stages]
     options: dict[str, Any] = {}
     numbers = {block.projection for block in firsts} - {None}
@@ -153,6 +155,9 @@ def _shortcuts(stages: list[list[BlockShapes]], name: str, pools: bool) -> dict[
             f"{name}: some shortcuts have a pooling before their convolution; weights do not "
             "show its kind: set pool_on_residual_downsample='maxpool' or 'averagepool'"
         )
+    stem = shapes.get("stem.6.weight", shapes.get("conv1.weight", ()))
+    if stem[0] == firsts[0].channels[-1] and firsts[0].projection is not None and not pools:
+        options["project_first"] = True
     for block in firsts[1:]:
         if block.projection == 0 and block.shapes["residual.0.weight"][2] != 1:
             options["down_kernel_size"] = block.shapes["residual.0.weight"][2]

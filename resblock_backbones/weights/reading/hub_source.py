@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
+from .config_beside import FILES, MODEL_TYPES, read_config, transformers_options
 from .read import read_file
-
-#: Of transformers' models, the ones whose backbone is a ResNet with transformers' names.
-MODEL_TYPES = ("resnet", "rt_detr_resnet", "rt_detr")
-FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 def open_transformers(name: str) -> tuple[Mapping[str, Any], dict[str, Any]] | None:
@@ -24,32 +20,15 @@ def open_transformers(name: str) -> tuple[Mapping[str, Any], dict[str, Any]] | N
     Raises:
         CheckpointError: the repository has no weights in a format that is read.
     """
-    config = _config(name)
+    path = _download(name, "config.json")
+    config = None if path is None else read_config(path)
     if config is None or config.get("model_type") not in MODEL_TYPES:
         return None
-    inner = config.get("backbone_config") or config
-    options: dict[str, Any] = {
-        "style": "caffe" if inner.get("downsample_in_bottleneck") else "pytorch"
-    }
-    activation = inner.get("hidden_act", "relu")
-    if activation != "relu":
-        options["act_cfg"] = {"silu": "SiLU", "gelu": "GELU"}.get(activation, activation)
     for file in FILES:
         path = _download(name, file)
         if path is not None:
-            return read_file(path), options
+            return read_file(path), transformers_options(config)
     raise CheckpointError(f"{name}: has none of {', '.join(FILES)}, or they cannot be downloaded")
-
-
-def _config(name: str) -> Mapping[str, Any] | None:
-    path = _download(name, "config.json")
-    if path is None:
-        return None
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return None
-    return config if isinstance(config, Mapping) else None
 
 
 def _download(name: str, file: str) -> Path | None:

@@ -70,9 +70,6 @@ def what_folder(folder: Path) -> str:
         )
     if "saved_model.pb" in names:
         return "this is a folder of TensorFlow's, not PyTorch's"
-    whole = [one for one in ("model.safetensors", "pytorch_model.bin") if one in names]
-    if whole:
-        return f"this is a folder; give the file {whole[0]} in it"
     return "this is a folder"
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
+from torch import nn
+
 from ..errors import CheckpointError
 from . import hub_source, timm_source
+from .config_beside import FILES, options_beside
 from .read import download, read_file
 
 
@@ -35,13 +39,15 @@ def open_source(source: str | Path | Mapping[str, Any]) -> Source:
     """The content of a checkpoint, tensors on the CPU.
 
     Args:
-        source: a file (``.pth .pt .safetensors .pkl``), a URL, a state dict,
+        source: a file (``.pth .pt .safetensors .pkl``), a folder with ``model.safetensors``, a URL,
+            a state dict,
             ``torchvision://resnet50`` (``torchvision://resnet50.imagenet1k_v2`` for another of its
             weights), ``timm://resnet50d.ra2_in1k``, ``hf-hub:timm/resnet50.a1_in1k``, or any other
             scheme that MMEngine knows, as ``open-mmlab://``.
 
     Raises:
         CheckpointError: it does not exist, is damaged, or has more than data.
+        TypeError: it is something else, as a module.
 
     Example:
         >>> open_source("torchvision://resnet51")
@@ -52,7 +58,13 @@ no such weights (Unknown model resnet51)
     """
     if isinstance(source, Mapping):
         return Source("the state dict", source)
-    name = str(source)
+    if not isinstance(source, str | os.PathLike):
+        is_module = isinstance(source, nn.Module)
+        raise TypeError(
+            f"source: is of type {type(source).__name__}; give a file, a name, a URL or a state "
+            f"dict{', as its state_dict()' if is_module else ''}"
+        )
+    name = os.fspath(source)
     opener = next((opener for scheme, opener in OPENERS.items() if name.startswith(scheme)), None)
     try:
         if opener is not None:
@@ -60,14 +72,23 @@ no such weights (Unknown model resnet51)
         elif "://" in name:
             found = _from_mmengine(name)
         else:
-            found = Source(name, read_file(Path(name).expanduser()))
+            found = _from_file(name)
     except URLError as error:
         raise CheckpointError(
             f"{name}: cannot be downloaded ({error.reason}); give a local file"
         ) from error
+    if isinstance(found.content, list | tuple):
+        return replace(found, content=dict(enumerate(found.content)))
     if not isinstance(found.content, Mapping):
         raise CheckpointError(f"{name}: holds a {type(found.content).__name__}, not named tensors")
     return found
+
+
+def _from_file(name: str) -> Source:
+    path = Path(name).expanduser()
+    # A folder as the Hub's libraries write them.
+    path = next((path / file for file in FILES if (path / file).is_file()), path)
+    return Source(name, read_file(path), options_beside(path))
 
 
 def _from_url(url: str) -> Source:
@@ -133,4 +154,5 @@ OPENERS: dict[str, Callable[[str], Source]] = {
     "torchvision://": _from_torchvision,
     "timm://": _from_timm,
     "hf-hub:": _from_hub,
+    "local-dir:": lambda name: _from_file(name.removeprefix("local-dir:")),
 }

@@ -222,5 +222,9 @@ def _other_archive(names: list[str]) -> str:
         return "numpy's archive of arrays (.npz), not a checkpoint; torch.save a dict of them"
     if any(name.endswith(".h5") for name in names):
         return "a Keras model, not PyTorch's"
+    if any("data/weights/" in name or name.endswith("/serialized_state_dict.pt") for name in names):
+        return "an exported program (.pt2); save torch.export.load(file).state_dict of it"
+    if any(name.endswith((".pth", ".pt", ".safetensors", ".ckpt", ".bin")) for name in names):
+        return f"a zip archive around {names[0]}: unpack it first"
     first = ", ".join(names[:3]) or "nothing"
     return f"a zip archive that PyTorch did not write (it holds {first})"
