@@ -149,5 +149,6 @@ def _is_classifier(key: str, own: Mapping[str, Tensor], known: Mapping[str, Tens
     layer, _, part = key.rpartition(".")
     weight = own.get(f"{layer}.weight")
     widths = [one.shape[0] for name, one in known.items() if ".conv" in name and one.ndim == 4]
-    is_one_layer = "." not in layer and part in ("weight", "bias") and weight is not None
-    return is_one_layer and weight.ndim == 2 and weight.shape[1] == max(widths, default=0)
+    if "." in layer or part not in ("weight", "bias") or weight is None:
+        return False
+    return weight.ndim == 2 and weight.shape[1] == max(widths, default=0)

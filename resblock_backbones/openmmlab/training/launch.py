@@ -24,6 +24,7 @@ from ...options.errors import ConfigError
 from ...weights import CheckpointError
 from ..configs.read import read_config
 from ..configs.scopes import check_scope, scope_of
+from ..configs.unused_keys import unused_keys
 from ..datasets.coco_data import CheckedData
 from ..datasets.copies import with_copies
 from ..datasets.dataset_checks import check_datasets
@@ -35,6 +36,7 @@ from .processes import is_first, join_process_group
 from .resume import find_checkpoint
 from .runner import FlexRunner
 from .screen import quiet_pycocotools
+from .setup.hooks import check_save_best
 from .setup.mistakes import told_in_one_line
 from .watching.setup import watch
 
@@ -94,6 +96,7 @@ def train(
         cfg.resume = cfg.load_from is not None
         notes.append(line)
     checked = _prepare(cfg, ["train_dataloader", "val_dataloader"], notes)
+    check_save_best(cfg, val_loss=val_loss)
     hooks, lines = watch(cfg, val_loss=val_loss, stop=early_stop)
     checked.notes += lines
     runner = _runner(cfg, checked)
@@ -194,6 +197,7 @@ def _prepare(cfg: Config, loaders: Sequence[str], notes: list[str]) -> CheckedDa
     for loader in loaders:
         notes += _fit_workers(cfg.get(loader), loader)
     checked.notes = notes + checked.notes
+    checked.warnings += unused_keys(cfg)
     if not torch.cuda.is_available():
         cfg.setdefault("env_cfg", {}).setdefault("dist_cfg", {})["backend"] = "gloo"
     return checked

@@ -33,6 +33,7 @@ from ..models.model_weights import compare_weights
 from .evaluation.choose import with_faster_coco
 from .screen import quiet_screen_handlers
 from .setup.batches import check_batches
+from .setup.hooks import check_checkpoint_hook, check_default_hooks
 from .setup.mistakes import built_from
 from .setup.optimizers import check_optimizer, fit_constructor, rules_without_parameters
 from .watching.checkpoints import BestCheckpointHook
@@ -68,8 +69,13 @@ class FlexRunner(Runner):
     @built_from("default_hooks or custom_hooks")
     def register_hook(self, hook: Any, *args: Any, **kwargs: Any) -> None:
         if kind_of(hook) == "CheckpointHook":
+            check_checkpoint_hook(hook)
             hook = {**hook, "type": BestCheckpointHook}
         super().register_hook(hook, *args, **kwargs)
+
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        check_default_hooks(hooks)
+        super().register_default_hooks(hooks)
 
     @built_from("train_cfg")
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:

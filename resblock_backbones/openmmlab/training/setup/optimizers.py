@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
 from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS
 from torch import nn
@@ -53,11 +55,13 @@ class FlexLayerDecayConstructor(DefaultOptimWrapperConstructor):
 
 
 def check_optimizer(optim_wrapper: Any) -> None:
-    """Refuse an optimizer that is not registered, of which MMEngine says that None is no callable.
+    """Refuse an optimizer that is not registered, and arguments that the first iteration refuses.
 
     Raises:
-        ConfigError: there is no optimizer of that name.
+        ConfigError: there is no optimizer of that name, or `clip_grad` has other arguments.
     """
+    if isinstance(optim_wrapper, Mapping) and isinstance(optim_wrapper.get("clip_grad"), Mapping):
+        _check_clipping(optim_wrapper["clip_grad"])
     optimizer = optim_wrapper.get("optimizer") if isinstance(optim_wrapper, Mapping) else None
     kind = optimizer.get("type") if isinstance(optimizer, Mapping) else None
     if not isinstance(kind, str):
@@ -65,6 +69,18 @@ def check_optimizer(optim_wrapper: Any) -> None:
     with OPTIMIZERS.switch_scope_and_registry(None) as registry:
         if registry.get(kind) is None:
             raise ConfigError(f"optim_wrapper: there is no optimizer {kind}{nearest_class(kind)}")
+
+
+def _check_clipping(given: Mapping[str, Any]) -> None:
+    by_value = given.get("type", "norm") == "value"
+    clip = torch.nn.utils.clip_grad_value_ if by_value else torch.nn.utils.clip_grad_norm_
+    known = [name for name in inspect.signature(clip).parameters if name != "parameters"]
+    for name in given:
+        if name not in (*known, "type"):
+            told = nearest(name, known, cutoff=0.7) or f"; it has {', '.join(known)}"
+            raise ConfigError(f"optim_wrapper.clip_grad: there is no {name!r}{told}")
+    if known[0] not in given:
+        raise ConfigError(f"optim_wrapper.clip_grad: needs {known[0]!r}")
 
 
 def fit_constructor(optim_wrapper: Any, model: nn.Module) -> Any:
