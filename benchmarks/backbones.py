@@ -25,7 +25,7 @@ from backbone_measure import Clock
 from backbone_plot import draw
 from backbone_sections import Record, Section, measure, plan
 from backbone_table import table
-from page import has_section, put_section
+from page import has_section, processor, put_section
 
 from resblock_backbones.files.whole import write_whole
 
@@ -43,7 +43,7 @@ least-squares line through the logarithms."""
 
 def machine(device: str, threads: int) -> str:
     """Description of the machine, without its host name."""
-    words = [f"{_processor()}, {os.cpu_count()} cores, torch threads: {threads}"]
+    words = [f"{processor()}, {os.cpu_count()} cores, torch threads: {threads}"]
     if device == "cuda":
         words.append(torch.cuda.get_device_name())
     words.append(f"PyTorch {torch.__version__}")
@@ -53,15 +53,6 @@ def machine(device: str, threads: int) -> str:
         except importlib.metadata.PackageNotFoundError:
             continue
     return "; ".join(words)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return "unknown processor"
-    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(models, "unknown processor")
 
 
 def run(given: argparse.Namespace, sections: list[Section], results: Path) -> None:

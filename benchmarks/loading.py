@@ -22,7 +22,7 @@ from pathlib import Path
 
 import torch
 import torchvision
-from page import put_section
+from page import processor, put_section
 
 from resblock_backbones import FlexResNet, load_weights
 
@@ -168,7 +168,7 @@ def main() -> None:
             *lines,
             "",
             f"Medians of {options.rounds} runs in turn, file in the page cache, torch threads: "
-            f"{options.threads}, on a machine with {os.cpu_count()} cores, without GPU; PyTorch "
+            f"{options.threads}, on {os.cpu_count()} cores of an {processor()}, without GPU; PyTorch "
             f"{torch.__version__}.",
             "",
             f"`python benchmarks/loading.py --write {options.write.as_posix()}`",

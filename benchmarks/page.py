@@ -22,3 +22,13 @@ def put_section(page: Path, name: str, lines: Sequence[str]) -> None:
 def has_section(page: Path, name: str) -> bool:
     """Whether there is such a section."""
     return page.exists() and f"<!-- {name} -->" in page.read_text()
+
+
+def processor() -> str:
+    """The name of this machine's processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return "unknown processor"
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, "unknown processor")

@@ -85,6 +85,19 @@ def repacked(content, dice):
     return packed.getvalue()
 
 
+def held(value, seen):
+    """Bytes of the memory of all tensors and arrays in containers."""
+    if isinstance(value, torch.Tensor):
+        memory = value.untyped_storage()
+        return 0 if memory.data_ptr() in seen else seen.add(memory.data_ptr()) or memory.nbytes()
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if not isinstance(value, dict | list | tuple) or id(value) in seen:
+        return 0
+    seen.add(id(value))
+    return sum(held(one, seen) for one in (value.values() if isinstance(value, dict) else value))
+
+
 def fuzz(count, path, seed):
     dice = random.Random(seed)
     files = good_files()
@@ -95,7 +108,8 @@ def fuzz(count, path, seed):
         path.write_bytes(change(files[name], dice))
         tracemalloc.start()
         try:
-            read_checkpoint(path)
+            found = held(read_checkpoint(path), set())
+            assert found <= 4 * len(files[name]), (seed, number, found)
         except CheckpointError as error:
             refused += 1
             assert str(error).isprintable() and path.name in str(error), (seed, number)

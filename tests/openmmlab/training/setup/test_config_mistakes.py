@@ -1,0 +1,66 @@
+"""What MMEngine meets an epoch later, or never, is refused at the start or told."""
+
+import pytest
+
+pytest.importorskip("mmengine")
+
+from resblock_backbones.openmmlab.configs.unused_keys import unused_keys
+from resblock_backbones.openmmlab.training.setup.hooks import (
+    check_checkpoint_hook,
+    check_default_hooks,
+    check_save_best,
+)
+from resblock_backbones.openmmlab.training.setup.optimizers import check_optimizer
+from resblock_backbones.options.errors import ConfigError
+
+SGD = {"type": "SGD", "lr": 0.1}
+COCO = {"type": "CocoMetric", "metric": ["bbox", "segm"]}
+
+
+def saved(best, **evaluator):
+    hook = {"type": "CheckpointHook", "save_best": best}
+    return {"val_evaluator": {**COCO, **evaluator}, "default_hooks": {"checkpoint": hook}}
+
+
+@pytest.mark.parametrize(
+    ("check", "message"),
+    [
+        (lambda: check_default_hooks({"loggers": {}}), "has no 'loggers'; did you mean 'logger'"),
+        (
+            lambda: check_checkpoint_hook({"type": "CheckpointHook", "intervall": 3}),
+            "CheckpointHook has no argument 'intervall'; did you mean 'interval'",
+        ),
+        (
+            lambda: check_optimizer({"optimizer": SGD, "clip_grad": {"max_nrm": 1}}),
+            "clip_grad: there is no 'max_nrm'; did you mean 'max_norm'",
+        ),
+        (
+            lambda: check_optimizer({"optimizer": SGD, "clip_grad": {"type": "value"}}),
+            "clip_grad: needs 'clip_value'",
+        ),
+        (
+            lambda: check_save_best(saved("segm_mAP"), val_loss=False),
+            "'segm_mAP' is no metric of val_evaluator; did you mean 'coco/segm_mAP'",
+        ),
+        (lambda: check_save_best(saved(["loss"]), val_loss=False), "there are coco/bbox_mAP"),
+    ],
+)
+def test_it_is_refused_with_the_nearest_name(check, message):
+    with pytest.raises(ConfigError, match=message):
+        check()
+
+
+def test_what_is_right_is_not():
+    check_default_hooks({"logger": {}, "visualization": {}, "my_own": {}})
+    check_checkpoint_hook({"type": "CheckpointHook", "interval": 1, "meta": {}, "priority": "LOW"})
+    check_optimizer({"optimizer": SGD, "clip_grad": {"max_norm": 1, "norm_type": 2}})
+    for best in ("auto", "coco/bbox_mAP_50", ["coco/bbox_mAP", "coco/segm_mAP"], "val_loss"):
+        check_save_best(saved(best), val_loss=True)
+    check_save_best(saved("anything", type="MyMetric"), val_loss=False)
+    assert not list(unused_keys({"optimizer": SGD, "optim_wrapper": {"optimizer": SGD}}))
+
+
+def test_keys_of_older_configs_are_told():
+    old = {"lr_config": {"policy": "step"}, "total_epochs": 12, "optimizer": SGD}
+    told = list(unused_keys({**old, "optim_wrapper": {"optimizer": {**SGD, "lr": 1}}}))
+    assert [line.partition(":")[0] for line in told] == ["lr_config", "total_epochs", "optimizer"]
