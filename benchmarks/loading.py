@@ -168,8 +168,8 @@ def main() -> None:
             *lines,
             "",
             f"Medians of {options.rounds} runs in turn, file in the page cache, torch threads: "
-            f"{options.threads}, on {os.cpu_count()} cores of an {processor()}, without GPU; PyTorch "
-            f"{torch.__version__}.",
+            f"{options.threads}, on {os.cpu_count()} cores of an {processor()}, without GPU; "
+            f"PyTorch {torch.__version__}.",
             "",
             f"`python benchmarks/loading.py --write {options.write.as_posix()}`",
         ]

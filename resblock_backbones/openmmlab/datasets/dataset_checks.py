@@ -20,6 +20,7 @@ from ..configs.scopes import scope_of
 from .class_counts import check_class_weights, check_num_classes
 from .coco_data import CheckedData, Purpose, check_coco_data, classes_of, metrics_of
 from .partners import check_evaluator, check_masks_are_loaded, check_shared_images
+from .pipelines import check_pipelines
 from .segmentation_checks import check_batches, check_segmentation
 
 #: Keys under which data sets are wrapped in others (repeated, joined, mixed).
@@ -67,7 +68,11 @@ def check_datasets(
             if not training:
                 _check_evaluator_files(evaluator, loader.replace("_dataloader", "_evaluator"))
                 check_evaluator(evaluator, part.get("dataset"), loader, read_json)
-    for check in (lambda: check_shared_images(result), lambda: check_masks_are_loaded(cfg)):
+    for check in (
+        lambda: check_shared_images(result),
+        lambda: check_masks_are_loaded(cfg),
+        lambda: check_pipelines(cfg, loaders),
+    ):
         with result.errors_kept():
             check()
     return result

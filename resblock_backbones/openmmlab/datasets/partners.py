@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ...data.errors import DatasetError
 from ...options.errors import ConfigError
 from .coco_data import CheckedData
-from .pipelines import step_of
+from .pipelines import pipelines_of, step_of
 
 
 def check_evaluator(
@@ -82,24 +82,13 @@ def check_masks_are_loaded(cfg: Mapping[str, Any]) -> None:
         ConfigError: the training pipeline loads none.
     """
     head = ((cfg.get("model") or {}).get("roi_head") or {}).get("mask_head")
-    pipelines = list(_pipelines((cfg.get("train_dataloader") or {}).get("dataset")))
+    pipelines = list(pipelines_of((cfg.get("train_dataloader") or {}).get("dataset")))
     loads = [step for one in pipelines if (step := step_of(one, "LoadAnnotations"))]
     if head and loads and not any(step.get("with_mask") for step in loads):
         raise ConfigError(
             "train_dataloader: the model has a mask head, and its pipeline loads no masks: "
             "dict(type='LoadAnnotations', with_bbox=True, with_mask=True)"
         )
-
-
-def _pipelines(dataset: Any) -> Iterator[Any]:
-    if isinstance(dataset, Mapping):
-        if dataset.get("pipeline"):
-            yield dataset["pipeline"]
-        for name in ("dataset", "datasets"):
-            yield from _pipelines(dataset.get(name))
-    elif isinstance(dataset, list | tuple):
-        for one in dataset:
-            yield from _pipelines(one)
 
 
 def _values(content: Any, part: str, field: str) -> set[Any]:

@@ -17,6 +17,11 @@ from ....resnet.parameter_groups import param_groups
 from ...configs.read import nearest
 from .mistakes import nearest_class
 
+#: What MMEngine's own constructor reads.
+PARAMWISE = (
+    *("custom_keys", "bias_lr_mult", "bias_decay_mult", "norm_decay_mult", "flat_decay_mult"),
+    *("dwconv_decay_mult", "dcn_offset_lr_mult", "bypass_duplicate"),
+)
 #: MMDetection's and MMSegmentation's, which know ConvNeXt and a few transformers alone.
 THEIRS = ("LearningRateDecayOptimizerConstructor", "LayerDecayOptimizerConstructor")
 
@@ -58,10 +63,16 @@ def check_optimizer(optim_wrapper: Any) -> None:
     """Refuse an optimizer that is not registered, and arguments that the first iteration refuses.
 
     Raises:
-        ConfigError: there is no optimizer of that name, or `clip_grad` has other arguments.
+        ConfigError: there is no optimizer of that name, or `clip_grad` or `paramwise_cfg` has keys
+            that nothing reads.
     """
     if isinstance(optim_wrapper, Mapping) and isinstance(optim_wrapper.get("clip_grad"), Mapping):
         _check_clipping(optim_wrapper["clip_grad"])
+    if isinstance(optim_wrapper, Mapping) and optim_wrapper.get("constructor") is None:
+        for name in optim_wrapper.get("paramwise_cfg") or {}:
+            if name not in PARAMWISE:
+                told = nearest(name, PARAMWISE, cutoff=0.6) or f"; it has {', '.join(PARAMWISE)}"
+                raise ConfigError(f"optim_wrapper.paramwise_cfg: there is no {name!r}{told}")
     optimizer = optim_wrapper.get("optimizer") if isinstance(optim_wrapper, Mapping) else None
     kind = optimizer.get("type") if isinstance(optimizer, Mapping) else None
     if not isinstance(kind, str):

@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("mmengine")
 
 from resblock_backbones.openmmlab.configs.unused_keys import unused_keys
+from resblock_backbones.openmmlab.datasets.pipelines import check_pipelines
 from resblock_backbones.openmmlab.training.setup.hooks import (
     check_checkpoint_hook,
     check_default_hooks,
@@ -39,6 +40,10 @@ def saved(best, **evaluator):
             "clip_grad: needs 'clip_value'",
         ),
         (
+            lambda: check_optimizer({"optimizer": SGD, "paramwise_cfg": {"custom_key": {}}}),
+            "paramwise_cfg: there is no 'custom_key'; did you mean 'custom_keys'",
+        ),
+        (
             lambda: check_save_best(saved("segm_mAP"), val_loss=False),
             "'segm_mAP' is no metric of val_evaluator; did you mean 'coco/segm_mAP'",
         ),
@@ -48,6 +53,35 @@ def saved(best, **evaluator):
 def test_it_is_refused_with_the_nearest_name(check, message):
     with pytest.raises(ConfigError, match=message):
         check()
+
+
+LOAD = {"type": "LoadImageFromFile"}
+LABELS = {"type": "LoadAnnotations", "with_bbox": True}
+PACK = {"type": "PackDetInputs"}
+
+
+def data(*steps, **wrapper):
+    dataset = {"type": "CocoDataset", "pipeline": list(steps)}
+    return {"default_scope": "mmdet", "train_dataloader": {"dataset": wrapper or dataset}}
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ((LOAD, LABELS), "ends with LoadAnnotations, and nothing packs its data.*PackDetInputs"),
+        ((LOAD, PACK), "loads no annotations to train with; put dict.*behind LoadImageFromFile"),
+    ],
+)
+def test_pipelines_without_a_step_that_models_need_are_refused(steps, message):
+    pytest.importorskip("mmdet.datasets")
+    with pytest.raises(ConfigError, match=message):
+        check_pipelines(data(*steps), ["train_dataloader"])
+    own = {"type": "SomebodysOwn"}
+    check_pipelines(data(*steps, own), ["train_dataloader"])
+    check_pipelines(data(LOAD, LABELS, PACK), ["train_dataloader"])
+    inner = {"type": "CocoDataset", "pipeline": [LOAD, LABELS]}
+    mixed = data(type="MultiImageMixDataset", dataset=inner, pipeline=[PACK])
+    check_pipelines(mixed, ["train_dataloader"])
 
 
 def test_what_is_right_is_not():
