@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,7 +34,9 @@ def check_default_hooks(hooks: Mapping[str, Any] | None) -> None:
 mean 'checkpoint'?
     """
     for name in hooks or {}:
-        near = "" if name in DEFAULT_HOOKS else nearest(name, DEFAULT_HOOKS, cutoff=0.8)
+        # A second one, as `checkpoint_2` or `logger2`, is no slip.
+        is_meant = re.sub(r"[_\d].*$", "", name) in DEFAULT_HOOKS or name in DEFAULT_HOOKS
+        near = "" if is_meant else nearest(name, DEFAULT_HOOKS, cutoff=0.8)
         if near:
             raise ConfigError(f"default_hooks has no {name!r}{near}")
 
@@ -75,8 +78,8 @@ def check_save_best(cfg: Mapping[str, Any], *, val_loss: bool) -> None:
     resblock_backbones.options.errors.ConfigError: default_hooks.checkpoint.save_best: 'mAP' is no \
 metric of val_evaluator; did you mean 'coco/bbox_mAP'?
     """
-    hook = (cfg.get("default_hooks") or {}).get("checkpoint") or {}
-    wanted = hook.get("save_best") or []
+    hook = (cfg.get("default_hooks") or {}).get("checkpoint")
+    wanted = (hook.get("save_best") if isinstance(hook, Mapping) else None) or []
     known, all_known = metric_names(cfg)
     known += [VALIDATION_LOSS] if val_loss else []
     for name in wanted if isinstance(wanted, list | tuple) else [wanted]:

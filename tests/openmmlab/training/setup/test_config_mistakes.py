@@ -85,7 +85,7 @@ def test_pipelines_without_a_step_that_models_need_are_refused(steps, message):
 
 
 def test_what_is_right_is_not():
-    check_default_hooks({"logger": {}, "visualization": {}, "my_own": {}})
+    check_default_hooks({"logger": {}, "visualization": {}, "my_own": {}, "logger_2": {}})
     check_checkpoint_hook({"type": "CheckpointHook", "interval": 1, "meta": {}, "priority": "LOW"})
     check_optimizer({"optimizer": SGD, "clip_grad": {"max_norm": 1, "norm_type": 2}})
     for best in ("auto", "coco/bbox_mAP_50", ["coco/bbox_mAP", "coco/segm_mAP"], "val_loss"):
