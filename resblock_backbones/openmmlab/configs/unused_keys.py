@@ -15,7 +15,6 @@ RENAMED = {
     "runner": "train_cfg",
     "total_epochs": "train_cfg.max_epochs",
     "data": "train_dataloader, val_dataloader and test_dataloader",
-    "workflow": "train_cfg",
     "dist_params": "env_cfg.dist_cfg",
 }
 
@@ -32,8 +31,8 @@ def unused_keys(cfg: Mapping[str, Any]) -> Iterator[str]:
     ['lr_config: has no effect since MMDetection 3 and MMSegmentation 1; write param_scheduler']
     """
     for key, now in RENAMED.items():
-        if isinstance(cfg.get(key), Mapping | int) and key in cfg:
-            yield (f"{key}: has no effect since MMDetection 3 and MMSegmentation 1; write {now}")
+        if isinstance(cfg.get(key), Mapping | int):
+            yield f"{key}: has no effect since MMDetection 3 and MMSegmentation 1; write {now}"
     optimizer, wrapper = cfg.get("optimizer"), cfg.get("optim_wrapper")
     used = wrapper.get("optimizer") if isinstance(wrapper, Mapping) else None
     if isinstance(optimizer, Mapping) and "type" in optimizer and optimizer != used:

@@ -57,14 +57,14 @@ def check_pipelines(cfg: Mapping[str, Any], loaders: Sequence[str]) -> None:
         steps = [step for pipeline in pipelines_of(dataset) for step in steps_of(pipeline)]
         if scope not in PACKING or not steps or not all(_is_known(one, scope) for one in steps):
             continue
-        kinds = [kind_of(step) for step in steps]
+        kinds = [kind for step in steps for kind in _kinds_in(step)]
         place = f"{loader}.dataset.pipeline"
         if not any(kind.startswith("Pack") for kind in kinds):
             raise ConfigError(
-                f"{place}: ends with {kinds[-1]}, and nothing packs its data for the model; end it "
+                f"{place}: ends with {kind_of(steps[-1])}, and nothing packs its data for the model; end it "
                 f"with dict(type={PACKING[scope]!r})"
             )
-        if loader.startswith("train") and not any("Annotations" in kind for kind in kinds):
+        if loader.startswith("train") and not any("Annotation" in kind for kind in kinds):
             given = ", with_bbox=True" if scope == "mmdet" else ""
             raise ConfigError(
                 f"{place}: loads no annotations to train with; put dict(type='LoadAnnotations'"
@@ -86,6 +86,16 @@ def pipelines_of(dataset: Any) -> Iterator[Any]:
             yield from pipelines_of(dataset.get(key))
         if dataset.get("pipeline"):
             yield dataset["pipeline"]
+
+
+def _kinds_in(part: Any) -> Iterator[str]:
+    """The kinds of a step and of all steps in its arguments, as in the branches of `MultiBranch`."""
+    if isinstance(part, Mapping):
+        yield kind_of(part)
+        part = list(part.values())
+    if isinstance(part, list | tuple):
+        for one in part:
+            yield from _kinds_in(one)
 
 
 def _is_known(step: Mapping[str, Any], scope: str) -> bool:
