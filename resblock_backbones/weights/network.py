@@ -125,7 +125,7 @@ def backbone_options(
     """Options of ``FlexResNet`` from the weights, their family and their source."""
     shapes = {key: tuple(tensor.shape) for key, tensor in backbone.tensors.items()}
     try:
-        options = infer_options(shapes, source.name, given)
+        options = infer_options(shapes, source.name, {*given, *source.options})
     except (LookupError, ArithmeticError) as error:
         missing = isinstance(error, KeyError) and f"{error.args[0]} is missing"
         raise CheckpointError(

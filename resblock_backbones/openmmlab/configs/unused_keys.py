@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 #: Keys of MMDetection 2.x and MMSegmentation 0.x, and what they are called since.
@@ -19,21 +21,21 @@ RENAMED = {
 }
 
 
-def unused_keys(cfg: Mapping[str, Any]) -> Iterator[str]:
-    """What to say of each key that has no effect.
+def unused_keys(cfg: Mapping[str, Any], file: Path) -> Iterator[str]:
+    """What to say of each key that a config file sets and nothing reads.
 
-    A config is a program, whose variables are keys too: only what once had an effect is named.
+    A config is a program, whose variables are keys too: only what once had an effect is named, and
+    not what its base configs keep as a variable.
 
     Args:
         cfg: the config.
-
-    >>> list(unused_keys({"lr_config": {"policy": "step"}}))
-    ['lr_config: has no effect since MMDetection 3 and MMSegmentation 1; write param_scheduler']
+        file: it is read from.
     """
+    own = set(re.findall(r"^(\w+)\s*=", file.read_text(encoding="utf-8"), re.MULTILINE))
     for key, now in RENAMED.items():
-        if isinstance(cfg.get(key), Mapping | int):
+        if key in own and isinstance(cfg.get(key), Mapping | int):
             yield f"{key}: has no effect since MMDetection 3 and MMSegmentation 1; write {now}"
-    optimizer, wrapper = cfg.get("optimizer"), cfg.get("optim_wrapper")
+    wrapper = cfg.get("optim_wrapper")
     used = wrapper.get("optimizer") if isinstance(wrapper, Mapping) else None
-    if isinstance(optimizer, Mapping) and "type" in optimizer and optimizer != used:
+    if "optimizer" in own and cfg.get("optimizer") != used:
         yield "optimizer: has no effect beside optim_wrapper; write optim_wrapper.optimizer"

@@ -61,8 +61,8 @@ def check_pipelines(cfg: Mapping[str, Any], loaders: Sequence[str]) -> None:
         place = f"{loader}.dataset.pipeline"
         if not any(kind.startswith("Pack") for kind in kinds):
             raise ConfigError(
-                f"{place}: ends with {kind_of(steps[-1])}, and nothing packs its data for the model; end it "
-                f"with dict(type={PACKING[scope]!r})"
+                f"{place}: ends with {kind_of(steps[-1])}, and nothing packs its data for the "
+                f"model; end it with dict(type={PACKING[scope]!r})"
             )
         if loader.startswith("train") and not any("Annotation" in kind for kind in kinds):
             given = ", with_bbox=True" if scope == "mmdet" else ""
@@ -89,7 +89,7 @@ def pipelines_of(dataset: Any) -> Iterator[Any]:
 
 
 def _kinds_in(part: Any) -> Iterator[str]:
-    """The kinds of a step and of all steps in its arguments, as in the branches of `MultiBranch`."""
+    """The kinds of a step and of those in its arguments, as in the branches of `MultiBranch`."""
     if isinstance(part, Mapping):
         yield kind_of(part)
         part = list(part.values())

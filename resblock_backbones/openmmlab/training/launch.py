@@ -197,7 +197,8 @@ def _prepare(cfg: Config, loaders: Sequence[str], notes: list[str]) -> CheckedDa
     for loader in loaders:
         notes += _fit_workers(cfg.get(loader), loader)
     checked.notes = notes + checked.notes
-    checked.warnings += unused_keys(cfg)
+    if cfg.filename:
+        checked.warnings += unused_keys(cfg, Path(cfg.filename))
     if not torch.cuda.is_available():
         cfg.setdefault("env_cfg", {}).setdefault("dist_cfg", {})["backend"] = "gloo"
     return checked

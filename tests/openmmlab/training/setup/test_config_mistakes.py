@@ -91,10 +91,16 @@ def test_what_is_right_is_not():
     for best in ("auto", "coco/bbox_mAP_50", ["coco/bbox_mAP", "coco/segm_mAP"], "val_loss"):
         check_save_best(saved(best), val_loss=True)
     check_save_best(saved("anything", type="MyMetric"), val_loss=False)
-    assert not list(unused_keys({"optimizer": SGD, "optim_wrapper": {"optimizer": SGD}}))
 
 
-def test_keys_of_older_configs_are_told():
+def test_keys_of_older_configs_are_told(tmp_path):
     old = {"lr_config": {"policy": "step"}, "total_epochs": 12, "optimizer": SGD}
-    told = list(unused_keys({**old, "optim_wrapper": {"optimizer": {**SGD, "lr": 1}}}))
-    assert [line.partition(":")[0] for line in told] == ["lr_config", "total_epochs", "optimizer"]
+    cfg = {**old, "optim_wrapper": {"optimizer": {**SGD, "lr": 1}}}
+    file = tmp_path / "a.py"
+    file.write_text("".join(f"{key} = {value!r}\n" for key, value in old.items()))
+    told = [line.partition(":")[0] for line in unused_keys(cfg, file)]
+    assert told == ["lr_config", "total_epochs", "optimizer"]
+    assert not list(unused_keys({**cfg, **old, "optim_wrapper": {"optimizer": SGD}}, file))[2:]
+    # Variables of a base config are no mistake.
+    file.write_text("_base_ = ['b.py']\n")
+    assert not list(unused_keys(cfg, file))
