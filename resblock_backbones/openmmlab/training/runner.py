@@ -2,9 +2,10 @@
 
 The terminal output is short, a truncated image is an error, several processes work without a GPU,
 weights that do not fit the model are an error, annotations that were mended are read from a copy,
-a part of the config that cannot be built is told in one line, what cannot be trained well is told
-before the first iteration, a validation without the metric that chooses the best checkpoint does
-not end the run, and COCO's numbers come from faster-coco-eval where that is installed.
+a part of the config that cannot be built, or fails when it is first used, is told in one line, what
+cannot be trained well is told before the first iteration, a validation without the metric that
+chooses the best checkpoint does not end the run, and COCO's numbers come from faster-coco-eval
+where that is installed.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from ..models.model_weights import compare_weights
 from .evaluation.choose import with_faster_coco
 from .screen import quiet_screen_handlers
 from .setup.batches import check_batches
+from .setup.first_steps import first_steps_told
 from .setup.hooks import check_checkpoint_hook, check_default_hooks
 from .setup.mistakes import built_from
 from .setup.optimizers import check_optimizer, fit_constructor, rules_without_parameters
@@ -47,11 +49,13 @@ class FlexRunner(Runner):
             or only some, as for fine-tuning.
         classes_of_test: by label, as the test set has them; empty where that is not known.
         annotation_copies: annotation file -> the mended copy that is read in its place.
+        reached: names of the hooks' methods that were called in training so far.
     """
 
     needs_all_weights = False
     classes_of_test: tuple[str, ...] = ()
     annotation_copies: Mapping[Path, Path] = {}
+    reached: set[str] | None = None
 
     def build_logger(self, *args: Any, **kwargs: Any) -> logging.Logger:
         logger = super().build_logger(*args, **kwargs)
@@ -72,6 +76,16 @@ class FlexRunner(Runner):
             check_checkpoint_hook(hook)
             hook = {**hook, "type": BestCheckpointHook}
         super().register_hook(hook, *args, **kwargs)
+
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
+        if self.reached is not None:
+            self.reached.add(fn_name)
+        super().call_hook(fn_name, **kwargs)
+
+    def train(self) -> nn.Module:
+        self.reached = set()
+        with first_steps_told(self.reached):
+            return super().train()
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         check_default_hooks(hooks)
