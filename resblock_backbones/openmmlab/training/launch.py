@@ -79,6 +79,8 @@ def train(
     cfg.work_dir = _work_dir(cfg, config, work_dir)
     if "train_dataloader" not in cfg or "optim_wrapper" not in cfg:
         raise ConfigError(f"{config}: no train_dataloader and optim_wrapper, nothing to train")
+    if not isinstance(cfg.get("model"), Mapping):
+        raise ConfigError(f"{config}: model={cfg.get('model')!r}: must be a dict, nothing to train")
     if auto_scale_lr:
         if "base_batch_size" not in cfg.get("auto_scale_lr", {}):
             raise ConfigError(

@@ -6,6 +6,7 @@ pytest.importorskip("mmengine")
 
 from resblock_backbones.openmmlab.configs.unused_keys import unused_keys
 from resblock_backbones.openmmlab.datasets.pipelines import check_pipelines
+from resblock_backbones.openmmlab.training.setup.first_steps import first_steps_told
 from resblock_backbones.openmmlab.training.setup.hooks import (
     check_checkpoint_hook,
     check_default_hooks,
@@ -104,3 +105,25 @@ def test_keys_of_older_configs_are_told(tmp_path):
     # Variables of a base config are no mistake.
     file.write_text("_base_ = ['b.py']\n")
     assert not list(unused_keys(cfg, file))
+
+
+@pytest.mark.parametrize(
+    ("reached", "message"),
+    [
+        (["before_train_iter"], r"the first iteration fails in head .*py, line \d+\): raise Asser"),
+        (
+            ["before_train_iter", "after_train_iter", "before_val_iter"],
+            "the first validation fails",
+        ),
+    ],
+)
+def test_what_fails_when_it_is_first_used_is_one_line(reached, message):
+    def head():
+        raise AssertionError
+
+    with pytest.raises(ConfigError, match=f"{message}.*; --traceback shows"):
+        with first_steps_told(reached):
+            head()
+    later = [*reached, "after_train_iter", "after_val_epoch"]
+    with pytest.raises(AssertionError), first_steps_told(later):
+        head()
