@@ -121,9 +121,9 @@ def test_what_fails_when_it_is_first_used_is_one_line(reached, message):
     def head():
         raise AssertionError
 
-    with pytest.raises(ConfigError, match=f"{message}.*; --traceback shows"):
-        with first_steps_told(reached):
-            head()
-    later = [*reached, "after_train_iter", "after_val_epoch"]
+    told = f"{message}.*; --traceback shows"
+    with pytest.raises(ConfigError, match=told), first_steps_told(reached):
+        head()
+    later = {*reached, "after_train_iter", "after_val_epoch"}
     with pytest.raises(AssertionError), first_steps_told(later):
         head()
