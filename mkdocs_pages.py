@@ -13,6 +13,7 @@ import os
 import pkgutil
 import re
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -190,8 +191,8 @@ def options_page() -> str:
             default = (
                 "required" if parameter.default is parameter.empty else f"`{parameter.default!r}`"
             )
-            kind = str(parameter.annotation).replace("|", "\\|")
-            lines.append(f"| `{name}`{star} | `{kind}` | {default} | {meaning} |")
+            kind = escape(str(parameter.annotation)).replace("|", "&#124;")
+            lines.append(f"| `{name}`{star} | <code>{kind}</code> | {default} | {meaning} |")
     return "\n".join([*lines, ""])
 
 

@@ -161,10 +161,10 @@ def test_a_config_is_trained_tested_asked_copied_and_exported(resblock):
     assert "tried together" in resblock("doctor")
 
 
-def test_the_example_of_the_readme_with_data_of_one_s_own(resblock):
+def test_the_example_of_a_config_for_data_of_one_s_own(resblock):
     pytest.importorskip("mmdet")
-    readme = (ROOT / "README.md").read_text()
-    (example,) = re.findall(r"```python\n(# my_config\.py\n.+?)```", readme, re.DOTALL)
+    page = (ROOT / "docs/data.md").read_text()
+    (example,) = re.findall(r"```py\n(# my_config\.py\n.+?)```", page, re.DOTALL)
     (resblock.folder / "my_config.py").write_text(example)
     resblock("shapes", "--train", 16, "--val", 4)
     made, mine = resblock.folder / "data/shapes", resblock.folder / "data/mine"

@@ -1,10 +1,6 @@
 """torchvision's detectors and segmentation models with a FlexResNet are torchvision's own."""
 
-import re
-import runpy
 from functools import partial
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 import torch
@@ -18,9 +14,6 @@ from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 from resblock_backbones import FlexResNet, fuse_backbone
 from resblock_backbones.adapters.torchvision import FlexResNetFPN, SegmentationModel, deeplabv3, fcn
-
-NEEDS = re.compile(r"^# needs: (\w+)", re.MULTILINE)
-PAGE = Path(__file__).parents[2] / "docs/adapters.md"
 
 
 def scatter(model: nn.Module, seed: int = 0) -> nn.Module:
@@ -235,14 +228,3 @@ def test_heads_of_ones_own_take_the_same_backbone():
     net = FlexResNet(18, width=0.25, output_stride=16)
     model = SegmentationModel(net, nn.Conv2d(net.out_channels[-1], 2, 1))
     assert model(torch.zeros(1, 3, 40, 56))["out"].shape == (1, 2, 40, 56)
-
-
-def test_the_pages_code_runs(tmp_path, monkeypatch):
-    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(blocks) >= 4
-    blocks = [one for one in blocks if all(map(find_spec, NEEDS.findall(one)))]
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    script = tmp_path / "page.py"
-    script.write_text("\n".join(blocks))
-    runpy.run_path(str(script))
