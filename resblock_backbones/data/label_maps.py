@@ -15,6 +15,8 @@ from .images.reading import Loader
 
 #: MMSegmentation keeps labels in 8 bits.
 LARGEST_LABEL = 255
+#: From such a share on, maps of one kind are no slip of a few.
+SOME = 0.05
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def check_label_maps(
     usage = Usage(unit="pixels", all_images=len(pairs))
     counts: Counter[int] = Counter()
     seen_in: Counter[int] = Counter()
+    of_two: list[Path] = []
     sizes = set()
     for image, file in pairs:
         facts = images[image]
@@ -91,7 +94,11 @@ def check_label_maps(
             _check_range(file, labels, rules, findings)
             counts.update(labels)
             seen_in.update(labels.keys())
+            if set(labels) == {0, 255}:
+                of_two.append(file)
     _check_all_values(counts, rules, findings)
+    if len(of_two) >= max(2, SOME * len(maps)):
+        _warn_of_255(of_two, len(maps), rules, findings)
     _count(usage, counts, seen_in, rules)
     return usage, sizes
 
@@ -191,6 +198,18 @@ def _check_all_values(counts: Counter[int], rules: LabelRules, findings: Finding
             f"label maps hold {sorted(counts)}: all pixels are of {used.pop()!r}{why}, of "
             f"{len(rules.classes)} classes",
         )
+
+
+def _warn_of_255(of_two: list[Path], files: int, rules: LabelRules, findings: Findings) -> None:
+    """Some of the maps come from a tool that writes 255 for what others call 1."""
+    if findings.of("error") or rules.reduce_zero_label or len(rules.names) < 2:
+        return
+    findings.warning(
+        "some 0 and 255",
+        "",
+        f"{len(of_two)} of {files} label maps hold only 0 and 255, and 255 is ignored, the first "
+        f"one {of_two[0]}: is 1 meant, {rules.names[1]!r}?",
+    )
 
 
 def _count(usage: Usage, counts: Counter[int], seen_in: Counter[int], rules: LabelRules) -> None:

@@ -98,6 +98,21 @@ def test_masks_of_0_and_255_are_mended(tmp_path, capfd):
     assert len(list((tmp_path / "mended/labels").glob("*.png"))) == 8
 
 
+def test_what_parts_of_a_folder_tell_only_together_is_a_warning(tmp_path, capfd):
+    formats.as_yolo(tmp_path / "two")
+    formats.as_voc(tmp_path / "two")
+    assert (
+        "in several formats, yolo and voc: training needs --format yolo"
+        in (check(capfd, tmp_path / "two")[1])
+    )
+    formats.as_roboflow_coco(tmp_path / "shared")
+    first, second = tmp_path / "shared/train/0.png", tmp_path / "shared/valid/6.png"
+    second.write_bytes(first.read_bytes())
+    status, out, _ = check(capfd, tmp_path / "shared")
+    assert status == 0
+    assert f"val: 1 of 2 images are also in train ({second} is a copy of {first})" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

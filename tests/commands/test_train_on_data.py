@@ -121,7 +121,9 @@ def test_what_is_not_given_is_inferred(here):
     assert usual.anchor_scale == 8 and usual.lr == 0.001
     assert choose(replace(data, sizes=np.full((9, 2), 6.0))).anchor_scale == 2
     assert choose(replace(data, image_sizes=[(4000, 3000)])).imgsz == 640
-    assert choose(replace(data, images={"train": 12, "val": 4})).batch == 1
+    assert choose(replace(data, images={"train": 12, "val": 4}), batch="auto").batch == 1
+    assert choose(replace(data, images={"train": 6400, "val": 4}), cuda=True).batch == 16
+    assert choose(data, batch="auto", cuda=True).batch == 4 and choose(data, batch=3).batch == 3
     large = replace(data, sizes=np.full((9, 2), 300.0))
     assert choose(large, model="fcos").levels > choose(data, model="fcos").levels == 3
 
@@ -131,11 +133,11 @@ def test_a_class_of_most_pixels_gets_a_small_weight(here):
     data = write_label_maps(read_folder(here / "pets"), here / "out")
     share = data.counts["background"] / sum(data.counts.values())
     assert 0.8 < share < 0.86
-    assert choose(data).class_weights == (round(1.5 * (1 - share), 2), 1.0)
+    assert choose(data).class_weights == (0.5, 1.0)
     even = replace(data, counts={"background": 60, "class 1": 40})
     assert choose(even).class_weights == (0.5, 1.0)
     rare = replace(data, counts={"background": 99, "class 1": 1})
-    assert choose(rare).class_weights == (0.2, 1.0)
+    assert choose(rare).class_weights == (0.25, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +168,20 @@ def test_more_classes_of_pixels_take_more_iterations(here):
     data = replace(data, images={"train": 400, "val": 100})
     assert choose(data).iterations == 1500
     many = [f"class {number}" for number in range(11)]
-    assert choose(replace(data, classes=many, counts=dict.fromkeys(many, 9))).iterations == 2000
+    assert choose(replace(data, classes=many, counts=dict.fromkeys(many, 9))).iterations == 2500
+
+
+def test_few_images_of_many_classes_are_varied(here):
+    formats.as_masks(here / "pets")
+    data = write_label_maps(read_folder(here / "pets"), here / "out")
+    base = Config.fromfile(str(shipped_config(MODELS["deeplabv3plus"][0])))
+    for images, vary in ((99, True), (100, False)):
+        some = replace(data, images={"train": images, "val": 9})
+        (here / "a.py").write_text(config_for(some, choose(some), base))
+        steps = [one["type"] for one in Config.fromfile("a.py").train_dataloader.dataset.pipeline]
+        varied = ["RandomResize", "RandomCrop", "RandomRotate"] if vary else ["Resize"]
+        assert steps == ["LoadImageFromFile", "LoadAnnotations", *varied, "RandomFlip",
+                         "PackSegInputs"]  # fmt: skip
 
 
 def test_masks_are_needed_for_mask_rcnn(here):
@@ -216,5 +231,7 @@ def test_a_config_on_the_model_of_another_one(here, capfd):
     )
     assert status == 0, error
     Path("seg.py").write_text(said)
-    assert "class_weight has 6 weights" in run(capfd, "check", "seg.py")[2]
+    cfg = Config.fromfile("seg.py")  # the base has weights for six classes
+    assert cfg.model.decode_head.loss_decode.class_weight == [0.5, 1.0]
+    assert run(capfd, "check", "seg.py")[0] == 0
     assert Image.open(next(Path("data/masks_coco/labels").glob("*.png"))).mode == "L"

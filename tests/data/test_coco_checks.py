@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 
 import numpy as np
 import pytest
@@ -68,6 +69,8 @@ BROKEN = [
     (ANNOTATION, {"segmentation": [1, 2, 3, 4, 5, 6]}, "is one flat list"),
     (ANNOTATION, {"segmentation": [[1, 2, 3, 4, 5, 6, 7]]}, "has 7 numbers, an odd count"),
     (ANNOTATION, {"segmentation": [[1, 2, 3, 4, 5, "6"]]}, "a coordinate is '6', text"),
+    (ANNOTATION, {"segmentation": [[[1, 2], [3, 4], [5, 6]]]}, "has points in lists of their own"),
+    (ANNOTATION, {"segmentation": [{"x": 1}]}, "polygon 0 is {'x': 1}, no list"),
     (ANNOTATION, {"segmentation": {"size": [9, 9], "counts": [81]}}, "its image [24, 32]"),
     (ANNOTATION, {"segmentation": {"size": [24, 32], "counts": [5]}}, "5 pixels, its image 768"),
     (ANNOTATION, {"segmentation": {"size": [24, 32], "counts": "\u00e9"}}, "characters that no"),
@@ -164,8 +167,49 @@ def test_boxes_of_another_kind_are_told_with_a_guess(tmp_path, function, message
         document.findings.refuse_errors()
 
 
+@pytest.mark.parametrize(
+    ("write", "way"),
+    [
+        (lambda x, y, w, h: [y, x, h, w], "y x height width"),
+        (lambda x, y, w, h: [x, y, x + w, y + h], "x1 y1 x2 y2"),
+        (lambda x, y, w, h: [y, x, y + h, x + w], "y1 x1 y2 x2"),
+        (lambda x, y, w, h: [x + w / 2, y + h / 2, w, h], "centre x, centre y, width, height"),
+    ],
+)
+@pytest.mark.parametrize("masks", [True, False])
+def test_masks_tell_of_some_boxes_how_they_are_written(tmp_path, write, way, masks):
+    content = coco()
+    for one in content[ANNOTATION][2::2]:  # those of the upper half, which stay in their image
+        one["bbox"] = write(*one["bbox"])
+    [error] = lines(check(tmp_path, content, masks=masks), "error")
+    assert re.search(rf"[4-7] of 16 boxes look like {way}, as their masks tell", error)
+
+
+def test_masks_of_nothing_and_masks_elsewhere_are_errors_where_they_are_most(tmp_path):
+    content = coco()
+    for one in content[ANNOTATION]:
+        one["segmentation"] = [[2, 3, 10, 3, 6, 3]]
+    [error] = lines(check(tmp_path, content), "error")
+    assert "16 of 16 masks cover no pixel, the first that of annotations[0] (id 1)" in error
+    for one in content[ANNOTATION]:
+        one["segmentation"] = [[0, 0, 0.5, 0, 0.5, 0.5]]
+    [error] = lines(check(tmp_path, content), "error")
+    assert "16 of 16 boxes lie elsewhere than their masks" in error
+
+
+def test_a_box_without_area_and_an_area_without_a_box_are_warnings(tmp_path):
+    content = changed(coco(), ANNOTATION, 3, bbox=[3, 14, 0, 8], segmentation=...)
+    content = changed(content, ANNOTATION, 5, area=0.1)
+    told = lines(check(tmp_path, content, masks=False), "warning")
+    assert [line.split(": ", 1)[1] for line in told] == [
+        "annotations[3] (id 4): its 'bbox' [3, 14, 0, 8] has no area: not learnt, always missed",
+        "annotations[5] (id 6): its 'area' is 0.1, that of its box 72",
+    ]
+
+
 def test_one_box_that_leaves_its_image_is_a_warning(tmp_path):
-    document = check(tmp_path, changed(coco(), ANNOTATION, 3, bbox=[25, 10, 12, 8]), masks=False)
+    content = changed(coco(), ANNOTATION, 3, bbox=[25, 10, 12, 8], segmentation=...)
+    document = check(tmp_path, content, masks=False)
     assert not lines(document, "error")
     assert "annotations[3] (id 4): its 'bbox'" in lines(document, "warning")[0]
     assert "5 pixels beyond the image of 32x24" in lines(document, "warning")[0]

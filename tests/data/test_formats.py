@@ -1,6 +1,7 @@
 """The same images with the same boxes in each format are the same objects after reading."""
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -227,6 +228,7 @@ POINTS = '<points label="dog" points="1,1"/>'
         (formats.as_cvat, "annotations.xml", 'label="cat"', 'label="cow"', "does not list"),
         (formats.as_cvat, "annotations.xml", 'label="dog" rle', 'label="Cat" rle', "in case or sp"),
         (formats.as_cvat, "annotations.xml", 'rle="0, 72"', 'rle="0, 71"', "run lengths of 71"),
+        (formats.as_cvat, "annotations.xml", 'rle="0, 72"', f'rle="0, {10**15}"', "run lengths of"),
         (formats.as_cvat, "annotations.xml", 'left="2"', 'left="30"', "beyond the image of 32x24"),
         (
             formats.as_cvat, "annotations.xml", POINTS,
@@ -314,6 +316,122 @@ def test_a_yolo_folder_without_labels_is_told_where_they_are_looked_for(tmp_path
     formats.as_yolo(tmp_path)
     (tmp_path / "labels").rename(tmp_path / "boxes")
     assert "none of 8 images has a text file of labels: for" in refused(tmp_path)
+
+
+def boxes_as(folder, write):
+    formats.as_yolo(folder)
+    for file in folder.glob("labels/*/*.txt"):
+        rows = [line.split() for line in file.read_text().splitlines()]
+        lines = [f"{label} {' '.join(map(str, write(*map(float, row))))}" for label, *row in rows]
+        file.write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda x, y, w, h: (x - w / 2, y - h / 2, x + w / 2, y + h / 2), "look like x1 y1 x2 y2"),
+        (lambda x, y, w, h: (x - w / 2, y - h / 2, w, h), "look like left, top, width, height"),
+        (lambda x, y, w, h: (0.98, y, w, h), "16 of 16 boxes reach beyond their image"),
+    ],
+)
+def test_yolo_boxes_of_another_kind_are_told_with_a_guess(tmp_path, write, message):
+    boxes_as(tmp_path, write)
+    assert message in refused(tmp_path)
+
+
+def test_capital_letters_of_labels_are_told(tmp_path):
+    formats.as_yolo(tmp_path / "a")
+    (tmp_path / "a/labels").rename(tmp_path / "a/Labels")
+    assert "a/Labels, in capital letters" in refused(tmp_path / "a")
+    formats.as_yolo(tmp_path / "b")
+    for file in tmp_path.glob("b/labels/*/*.txt"):
+        file.rename(file.with_suffix(".TXT"))
+    assert ".TXT, in capital letters" in refused(tmp_path / "b")
+
+
+def test_the_yaml_that_names_images_is_read_and_utf_16_too(tmp_path):
+    formats.as_yolo(tmp_path)
+    (tmp_path / "a.yaml").write_text("names: [cow]\n")
+    file = tmp_path / "labels/train/3.txt"
+    file.write_text(file.read_text(), encoding="utf-16")
+    data = read_folder(tmp_path)
+    assert not list(data.findings) and sum(len(one.objects) for one in data.images) == 16
+
+
+def test_a_split_without_objects_is_told(tmp_path):
+    formats.as_yolo(tmp_path)
+    for file in tmp_path.glob("labels/val/*.txt"):
+        file.write_text("")
+    assert "none of the 2 images of val has an object" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("train: images/train\nname: [cat]\n", "data.yaml: has no 'names' of classes"),
+        (None, "looks like YOLO's, and there is no data.yaml or classes.txt"),
+    ],
+)
+def test_what_a_yolo_folder_lacks_is_named(tmp_path, text, message):
+    formats.as_yolo(tmp_path)
+    (tmp_path / "data.yaml").unlink()
+    if text:
+        (tmp_path / "data.yaml").write_text(text)
+    assert message in refused(tmp_path)
+
+
+def labelled(folder, width, height):
+    """Label Studio's export with the size that images had when they were labelled."""
+    formats.as_label_studio(folder)
+    tasks = json.loads((folder / "project.json").read_text())
+    for task in tasks:
+        for region in task["annotations"][0]["result"]:
+            region |= {"original_width": width, "original_height": height}
+    (folder / "project.json").write_text(json.dumps(tasks))
+
+
+def test_original_sizes_of_label_studio_are_compared_with_the_files(tmp_path):
+    for width, height in ((32, 24), (640, 480), (65, 49)):
+        folder = tmp_path / f"{width}"
+        labelled(folder, width, height)
+        data = read_folder(folder)
+        assert not list(data.findings)
+        assert [tuple(one.box) for one in data.images[0].objects] == [
+            tuple(box) for _, box in formats.objects_of(0)
+        ]
+    labelled(tmp_path / "turned", 24, 32)
+    assert "was 24x32 when it was labelled, and is 32x24" in refused(tmp_path / "turned")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_damage_of_a_json_export_ends_in_a_traceback(tmp_path, seed):
+    """A random value of an export becomes another one, ten times; what is told is one line."""
+    rng = random.Random(seed)
+    write = [formats.as_label_studio, formats.as_label_studio_min, formats.as_labelme][seed % 3]
+    write(tmp_path)
+    file = sorted(tmp_path.glob("*.json"))[0]
+    whole = file.read_text()
+    for _ in range(10):
+        content = json.loads(whole)
+        parts = list(containers(content))
+        part = rng.choice(parts)
+        key = rng.choice(list(part) if isinstance(part, dict) else range(len(part)))
+        part[key] = rng.choice([None, True, -1, 1e30, float("nan"), "", "x", [], {}, [[1, 2]]])
+        file.write_text(json.dumps(content))
+        try:
+            told = [one.line for one in read_folder(tmp_path).findings]
+        except DatasetError as error:
+            told = [str(error)]
+        assert all("\n" not in line for line in told)
+
+
+def containers(content):
+    """All lists and objects in a JSON that are not empty."""
+    inner = content.values() if isinstance(content, dict) else content
+    if isinstance(content, dict | list) and content:
+        yield content
+        for one in inner:
+            yield from containers(one)
 
 
 def test_an_archive_and_a_file_of_a_folder_are_told_or_taken(tmp_path):

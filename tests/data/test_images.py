@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from resblock_backbones.data.annotations.images_check import pixel_fault
 from resblock_backbones.data.errors import ImageError
 from resblock_backbones.data.image_files import find_images
-from resblock_backbones.data.images.facts import ImageFacts, look_at, refuse_faults
+from resblock_backbones.data.images.facts import ImageFacts, facts_of, look_at, refuse_faults
 from resblock_backbones.data.images.reading import (
     LIMIT_VARIABLE,
     Loader,
@@ -17,6 +18,7 @@ from resblock_backbones.data.images.reading import (
     read_image,
     size_of,
 )
+from resblock_backbones.data.images.shared import shared_images, told_of_shared
 
 RAMP = (np.arange(48, dtype=np.uint16) * 1300).reshape(6, 8)
 
@@ -146,3 +148,56 @@ def test_label_maps_are_counted_whatever_their_depth(tmp_path):
 def test_a_missing_file_is_a_fact(tmp_path):
     gone = tmp_path / "gone.png"
     assert look_at([gone]) == {gone: ImageFacts(fault="there is no such image")}
+
+
+PLANAR = {False: None, True: "contig"}
+
+
+def test_bands_of_a_tiff_are_told_and_not_taken_for_a_photo(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    for samples in (1, 2, 4, 5, 13):
+        for kind in (np.uint8, np.uint16):
+            file = tmp_path / f"{samples}_{kind.__name__}.tif"
+            pixels = np.zeros((24, 32, samples), kind)
+            tifffile.imwrite(
+                file, pixels, photometric="minisblack", planarconfig=PLANAR[samples > 1]
+            )
+            facts = facts_of(file)
+            assert facts.fault is None and facts.size() == (24, 32)
+            assert facts.bands == (samples if samples > 1 else 0)
+            told = pixel_fault(facts, Loader())
+            assert (told is None) == (samples == 1)
+            assert pixel_fault(facts, Loader("unchanged", "tifffile")) is None
+    with pytest.raises(ImageError, match="a TIFF of 5 bands, which is no photo"):
+        read_image(tmp_path / "5_uint16.tif")
+    photo = tmp_path / "photo.tif"
+    tifffile.imwrite(photo, np.zeros((24, 32, 4), np.uint8), photometric="rgb", bigtiff=True)
+    assert facts_of(photo).mode == "RGBA" and read_image(photo).size == (32, 24)
+
+
+def test_a_format_that_opencv_does_not_read_is_told(tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    for suffix, format in {"tga": "TGA", "pcx": "PCX", "webp": "WEBP", "gif": "GIF"}.items():
+        file = tmp_path / f"a.{suffix}"
+        Image.new("RGB", (32, 24)).save(file)
+        told = pixel_fault(facts_of(file), Loader())
+        assert (told is None) == (cv2.imread(str(file)) is not None)
+        assert told is None or f"does not read images of the format {format}" in told[1]
+        assert pixel_fault(facts_of(file), Loader(backend="pillow")) is None
+
+
+def test_images_of_two_splits_are_found_by_path_and_by_content(tmp_path):
+    for split in ("train", "val"):
+        (tmp_path / split).mkdir()
+        for number in range(4):
+            pixels = np.random.default_rng([number, split == "val"]).integers(0, 255, (8, 8, 3))
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / split / f"{number}.bmp")
+    train, val = sorted(tmp_path.glob("train/*")), sorted(tmp_path.glob("val/*"))
+    assert shared_images(train, val) == []
+    (tmp_path / "val/2.bmp").write_bytes(train[1].read_bytes())
+    almost = bytearray(train[0].read_bytes())
+    almost[-1] ^= 1
+    (tmp_path / "val/3.bmp").write_bytes(almost)
+    pairs = shared_images(train, [*val, train[3]])
+    assert pairs == [(train[3], train[3]), (val[2], train[1])]
+    assert "2 of 5 images are also in train" in told_of_shared(pairs, 5, "train")

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from resblock_backbones.data.annotations.json_files import has_plain_encoding, read_json
+from resblock_backbones.data.annotations import json_files
+from resblock_backbones.data.annotations.json_files import has_plain_encoding, read_json, read_text
 from resblock_backbones.data.errors import DatasetError
 
 CONTENT = {"categories": [{"id": 1, "name": "猫"}, {"id": 2, "name": "chien"}]}
@@ -41,3 +42,15 @@ def test_what_is_no_json_is_told_in_one_line(tmp_path, content, message):
 def test_a_file_that_is_not_there_is_told(tmp_path):
     with pytest.raises(DatasetError, match="gone.json: there is no such file"):
         read_json(tmp_path / "gone.json")
+
+
+def test_a_file_that_does_not_fit_into_memory_is_told_before_it_is_read(tmp_path, monkeypatch):
+    file = tmp_path / "large.json"
+    with file.open("wb") as opened:
+        opened.truncate(500_000_000)
+    monkeypatch.setattr(json_files, "free_memory", lambda: 3_000_000_000)
+    with pytest.raises(DatasetError, match=r"500 MB take about 6.0 GB of memory.* 3.0 GB are free"):
+        read_json(file)
+    with pytest.raises(DatasetError, match="has 500 MB, too large for a file of labels"):
+        read_text(file)
+    assert json_files.free_memory() is None or json_files.free_memory() > 0

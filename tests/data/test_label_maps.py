@@ -100,6 +100,15 @@ def test_masks_of_0_and_255_are_told_with_the_cure(pairs):
     assert "255 is ignored: write 1 for 'cat'" in check(pairs)[1][0]
 
 
+def test_some_masks_of_0_and_255_beside_others_are_a_warning(pairs):
+    for _, file in pairs[:2]:
+        labels = np.array(Image.open(file))
+        Image.fromarray((labels > 0).astype(np.uint8) * 255).save(file)
+    told = [one.line for one in check(pairs)[2] if one.level == "warning"]
+    assert any(f"2 of {len(pairs)} label maps hold only 0 and 255" in line for line in told)
+    assert any(f"the first one {pairs[0][1]}: is 1 meant" in line for line in told)
+
+
 def test_a_label_that_reduce_zero_label_loses_is_told(pairs):
     rewrite(pairs, lambda labels: labels == 1)
     error = check(pairs, reduce_zero_label=True, names=("a", "b"), classes=("a", "b"))[1][0]

@@ -162,6 +162,11 @@ def test_images_that_are_in_both_splits_are_a_warning(detection):
     cfg.val_evaluator.ann_file = "train/a.json"
     [warning] = check_datasets(cfg, BOTH).warnings
     assert "8 of 8 images are also in train_dataloader.dataset (0.png, ...)" in warning
+    cfg.val_dataloader.dataset.data_root = "copy"
+    cfg.val_evaluator.ann_file = "copy/a.json"
+    shutil.copytree("train", "copy")
+    [warning] = check_datasets(cfg, BOTH).warnings
+    assert "copy/0.png is a copy of " in warning
 
 
 def test_a_class_in_the_images_alone_of_val_is_named(detection):
@@ -224,6 +229,12 @@ def test_images_of_several_sizes_are_told_with_what_to_add(segmentation):
     assert "RandomCrop" in message and "data_preprocessor" in message
     cfg.model.data_preprocessor.size = (32, 32)
     check_datasets(cfg, ["train_dataloader"])
+
+
+def test_reduce_zero_label_in_the_pipeline_alone_is_told(segmentation):
+    cfg, _ = segmentation
+    cfg.train_dataloader.dataset.pipeline[1].reduce_zero_label = True
+    assert "write reduce_zero_label in the data set alone" in refused(cfg, ["train_dataloader"])
 
 
 def test_class_weights_and_classes_have_to_agree(segmentation):

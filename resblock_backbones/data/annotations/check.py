@@ -43,6 +43,7 @@ def check_coco(
     file: Path,
     images: Path | None,
     *,
+    content: Any = None,
     classes: Sequence[str] = (),
     classes_key: str = "classes",
     masks: bool = False,
@@ -55,6 +56,7 @@ def check_coco(
     Args:
         file: the JSON.
         images: the folder that its file names begin from; None checks no files.
+        content: of the JSON, where it has been read already.
         classes: of the run, in the order of their labels; empty are the file's own.
         classes_key: where they stand.
         masks: whether masks are read.
@@ -68,7 +70,7 @@ def check_coco(
     Raises:
         DatasetError: it is no COCO JSON at all.
     """
-    document = read_document(file, repair_below=images if fix else None)
+    document = read_document(file, content=content, repair_below=images if fix else None)
     loader = loader or Loader()
     files: dict[Any, Path] = {}
     facts: dict[Path, ImageFacts] = {}

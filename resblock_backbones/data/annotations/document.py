@@ -41,11 +41,14 @@ class CocoDocument:
         return [one["name"] for _, one in self.categories]
 
 
-def read_document(file: Path, *, repair_below: Path | None = None) -> CocoDocument:
+def read_document(
+    file: Path, *, content: Any = None, repair_below: Path | None = None
+) -> CocoDocument:
     """Read an annotation file and check its ids and references.
 
     Args:
         file: the annotation file.
+        content: of it, where it has been read already; what is mended is changed in it.
         repair_below: the folder of its images, where what is certain is to be mended that a run
             refuses.
 
@@ -55,7 +58,7 @@ def read_document(file: Path, *, repair_below: Path | None = None) -> CocoDocume
     Raises:
         DatasetError: it is no JSON, or no COCO at all.
     """
-    content = read_json(file)
+    content = read_json(file) if content is None else content
     findings = Findings(file)
     if not isinstance(content, dict):
         findings.error("top", "", f"no COCO JSON, its top is a {type(content).__name__}")

@@ -13,6 +13,11 @@ from ..images.reading import Loader
 from .document import CocoDocument, Entry, place_of
 from .values import number_fault
 
+#: Formats, in Pillow's words, that OpenCV reads too.
+OPENCV_FORMATS = {
+    "AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "SUN", "TIFF", "WEBP",
+}  # fmt: skip
+
 
 def image_files(document: CocoDocument, folder: Path) -> dict[Any, Path]:
     """Image id -> file, of the images whose name is one; the others are found."""
@@ -127,6 +132,17 @@ def _check_pixels(
 
 def pixel_fault(facts: ImageFacts, loader: Loader) -> tuple[str, str] | None:
     """What a loader makes wrong of a kind of pixels: ``error`` or ``warning``, and why."""
+    if facts.bands and loader.backend != "tifffile":
+        return "error", (
+            f"a TIFF of {facts.bands} bands, of which {loader.backend} reads one or none; load it "
+            "with imdecode_backend='tifffile' and color_type='unchanged', for a network with "
+            f"in_channels={facts.bands}"
+        )
+    if loader.backend == "cv2" and facts.file_format not in OPENCV_FORMATS:
+        return "error", (
+            f"OpenCV does not read images of the format {facts.file_format}; load it with "
+            "imdecode_backend='pillow', or write it as PNG"
+        )
     if loader.color_type == "unchanged":
         return None
     deep = facts.mode == "F" or (facts.mode == "I" and facts.file_format != "PNG")

@@ -7,11 +7,20 @@ mark; RFC 4627, section 3, has the pattern of zero bytes).
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 from ..errors import DatasetError
+
+#: Bytes of memory that a byte of JSON takes while it is read and checked.
+MEMORY_PER_BYTE = 12
+#: Smaller files are not worth a question.
+SMALL = 50_000_000
+#: A file of labels of one image has a few lines.
+LARGEST_TEXT = 50_000_000
 
 
 def read_json(file: Path) -> Any:
@@ -27,6 +36,7 @@ def read_json(file: Path) -> Any:
     ...     read_json(file)
     {'images': []}
     """
+    _refuse_what_does_not_fit(file)
     content = read_bytes(file)
     try:
         return json.loads(content.decode(json.detect_encoding(content)))
@@ -44,6 +54,47 @@ def read_json(file: Path) -> Any:
         raise DatasetError(f"{file}: its {megabytes:.0f} MB do not fit in memory") from error
     except RecursionError as error:
         raise DatasetError(f"{file}: no COCO JSON, it is nested too deeply") from error
+
+
+def read_text(file: Path) -> str:
+    """A small text file in UTF-8, or in UTF-16 with its mark; other bytes become question marks.
+
+    Raises:
+        DatasetError: it is not there, cannot be read, or is far too large to be one.
+    """
+    size = file.stat().st_size if file.is_file() else 0
+    if size > LARGEST_TEXT:
+        raise DatasetError(f"{file}: has {size / 1e6:.0f} MB, too large for a file of labels")
+    content = read_bytes(file)
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if marked else "utf-8-sig", errors="replace")
+
+
+def _refuse_what_does_not_fit(file: Path) -> None:
+    """Stop before a file that would take the memory of the machine.
+
+    Raises:
+        DatasetError: its content would not fit into the memory that is free.
+    """
+    size = file.stat().st_size if file.is_file() else 0
+    if size < SMALL:
+        return
+    free = free_memory()
+    if free is not None and MEMORY_PER_BYTE * size > free:
+        raise DatasetError(
+            f"{file}: its {size / 1e6:.0f} MB take about {MEMORY_PER_BYTE * size / 1e9:.1f} GB of "
+            f"memory to read, and {free / 1e9:.1f} GB are free: split it, one file for each part "
+            "of the images"
+        )
+
+
+def free_memory() -> int | None:
+    """Bytes that a program may still take, as Linux tells; None where nothing tells."""
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        line = next(one for one in lines if one.startswith("MemAvailable:"))
+        return int(line.split()[1]) * 1024
+    return None
 
 
 def has_plain_encoding(file: Path) -> bool:

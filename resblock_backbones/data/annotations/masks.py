@@ -39,7 +39,7 @@ def mask_fault(mask: Any, height: int, width: int) -> str | None:
     if mask is None or mask == [] or mask == {}:
         return f"is {shown(mask)}"
     if isinstance(mask, list):
-        if not any(isinstance(one, list) for one in mask):
+        if not any(isinstance(one, list | dict) for one in mask):
             return "is one flat list of numbers: write a list of polygons, [[x1, y1, x2, y2, ...]]"
         faults = (_polygon_fault(one, number) for number, one in enumerate(mask))
         return next((fault for fault in faults if fault is not None), None)
@@ -93,6 +93,8 @@ def _polygon_fault(polygon: Any, number: int) -> str | None:
         return f"polygon {number} is {shown(polygon)}, no list"
     for value in polygon:
         fault = number_fault(value)
+        if fault is not None and isinstance(value, list):
+            return f"polygon {number} has points in lists of their own: write [x1, y1, x2, y2, ...]"
         if fault is not None:
             return f"polygon {number}: a coordinate {fault}"
     if len(polygon) % 2:

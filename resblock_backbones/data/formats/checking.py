@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,13 +18,13 @@ from ..annotations.writing import write_json
 from ..errors import DatasetError
 from ..findings import Findings
 from ..images.facts import cache_folder
+from ..images.shared import shared_images, told_of_shared
 from ..label_maps import check_label_maps
 from .coco_folder import image_folder
-from .dataset import AnnotatedImages, ImageIndex
-from .json_formats import json_files, json_kind
+from .dataset import AnnotatedImages, ImageIndex, split_of
 from .mask_folder import MaskFolder
 from .recognise import recognise
-from .writing import write_label_maps, write_objects
+from .writing import check_splits, write_label_maps, write_objects
 
 
 @dataclass
@@ -34,6 +35,7 @@ class FolderReport:
         tables: what is there.
         found: level -> a line for each kind of finding.
         written: files of the repaired copy.
+        images: split -> its images, where a folder or a file name tells one.
     """
 
     tables: list[str] = field(default_factory=list)
@@ -41,11 +43,17 @@ class FolderReport:
         default_factory=lambda: {"error": [], "warning": [], "note": []}
     )
     written: list[Path] = field(default_factory=list)
+    images: dict[str, list[Path]] = field(default_factory=dict)
 
     def add(self, findings: Findings) -> None:
         """Add the findings of a file or a format."""
         for one in findings:
             self.found[one.level].append(one.line)
+
+    def put(self, split: str | None, images: Iterable[Path]) -> None:
+        """Note the images of a split."""
+        if split is not None:
+            self.images.setdefault(split, []).extend(images)
 
     def lines(self) -> list[str]:
         """All findings, errors first, each with its level."""
@@ -109,34 +117,48 @@ def _fingerprint(folder: Path) -> str:
 
 def _checked(folder: Path, fix: Path | None) -> FolderReport:
     report = FolderReport()
-    for name, read in recognise(folder).items():
+    found = recognise(folder)
+    for name, reader in found.items():
         if name == "coco":
             base = folder if folder.is_dir() else folder.parent
             index = ImageIndex(base)
-            if folder.is_file():
-                _check_coco(folder, base, index, fix, report)
-                continue
-            for file in json_files(folder):
-                if json_kind(file) == "coco":
-                    _check_coco(file, base, index, fix, report)
+            for file in reader.files:
+                _check_coco(file, base, index, fix, report)
             continue
-        data = read()
+        data = reader()
         if isinstance(data, MaskFolder):
             _check_masks(data, fix, report)
         else:
             _check_objects(data, fix, report)
+    _check_together(folder, [name for name in found if name != "masks"], report)
     return report
+
+
+def _check_together(folder: Path, formats: list[str], report: FolderReport) -> None:
+    """What no part of a folder tells alone: several formats, images that splits share."""
+    if len(formats) > 1:
+        report.found["warning"].append(
+            f"{folder}: is annotated in several formats, {' and '.join(formats)}: training needs "
+            f"--format {formats[0].replace(' ', '-')}, or another of them"
+        )
+    for split in ("val", "test"):
+        images = report.images.get(split, [])
+        pairs = shared_images(report.images.get("train", []), images)
+        if pairs:
+            line = told_of_shared(pairs, len(set(images)), "train")
+            report.found["warning"].append(f"{folder}: {split}: {line}")
 
 
 def _check_coco(
     file: Path, base: Path, index: ImageIndex, fix: Path | None, report: FolderReport
 ) -> None:
-    images = image_folder(file, base, index)
-    entries = read_json(file).get("annotations")
+    content = read_json(file)
+    images = image_folder(file, content, base, index)
+    entries = content.get("annotations")
     entries = entries if isinstance(entries, list) else []
     with_mask = sum(bool(one.get("segmentation")) for one in entries if isinstance(one, dict))
     masks = with_mask > len(entries) / 2
-    checked = check_coco(file, images, masks=masks, fix=fix is not None)
+    checked = check_coco(file, images, content=content, masks=masks, fix=fix is not None)
     document = checked.document
     if not document.findings.of("error"):
         usage = usage_of(document, Rules(tuple(document.names)))
@@ -147,18 +169,23 @@ def _check_coco(
             target = fix / file.relative_to(base)
             write_json(target, content_of(document))
             report.written.append(target)
+    split = split_of([file.stem]) or split_of(file.relative_to(base).parts[:-1])
+    report.put(split, checked.files.values())
     report.add(document.findings)
 
 
 def _check_masks(data: MaskFolder, fix: Path | None, report: FolderReport) -> None:
     findings = data.findings
     pairs = [(image, labels) for image, labels, _ in data.pairs]
+    for image, _, split in data.pairs:
+        report.put(split, [image])
     usage, _ = check_label_maps(pairs, data.rules, findings)
     if data.without_map:
         first, count = data.without_map[0], len(data.without_map)
         findings.warning("no map", "", f"{first}: has no label map ({count} such images left out)")
     if not findings.of("error"):
         check_usage(usage, findings, training=True, title="label maps")
+        check_splits([split for _, _, split in data.pairs], findings)
     if data.unpaired:
         findings.warning("unpaired", "", f"{data.unpaired[0]}: there is no image of this name")
     report.tables.append(usage.table(str(findings.source)))
@@ -173,6 +200,8 @@ def _check_masks(data: MaskFolder, fix: Path | None, report: FolderReport) -> No
 def _check_objects(data: AnnotatedImages, fix: Path | None, report: FolderReport) -> None:
     for reason, count in data.dropped.items():
         data.findings.warning(reason, "", f"left out: {count} {reason}")
+    for image in data.images:
+        report.put(image.split, [image.file])
     usage = Usage(
         images=len(data.images),
         all_images=len(data.images),
@@ -184,6 +213,7 @@ def _check_objects(data: AnnotatedImages, fix: Path | None, report: FolderReport
         usage.per_class[name] = (sum(found), sum(count > 0 for count in found))
     if not data.findings.of("error"):
         check_usage(usage, data.findings, training=True, title=data.format)
+        check_splits([image.split for image in data.images], data.findings)
     report.tables.append(usage.table(f"{data.findings.source} ({data.format})"))
     report.add(data.findings)
     if fix is not None and not data.findings.of("error"):

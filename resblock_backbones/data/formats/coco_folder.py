@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ..annotations.check import Checked, check_coco
 from ..annotations.json_files import read_json
@@ -11,21 +12,22 @@ from ..findings import Findings
 from .dataset import AnnotatedImage, AnnotatedImages, ImageIndex, ObjectOf, split_of
 
 
-def image_folder(file: Path, folder: Path, index: ImageIndex) -> Path:
+def image_folder(file: Path, content: Any, folder: Path, index: ImageIndex) -> Path:
     """The folder from which the file names of an annotation file begin.
 
     Args:
         file: the annotation file.
+        content: of it.
         folder: of the data set.
         index: its images.
 
     Returns:
         The one below which most of its images are; the file's own where none is.
     """
-    content = read_json(file)
+    entries = content.get("images") if isinstance(content, dict) else None
     names = [
         one["file_name"]
-        for one in content.get("images", [])[:50]
+        for one in (entries if isinstance(entries, list) else [])[:50]
         if isinstance(one, dict) and isinstance(one.get("file_name"), str)
     ]
     split = split_of([file.stem]) or split_of(file.relative_to(folder).parts[:-1])
@@ -51,7 +53,9 @@ def read_coco_folder(folder: Path, files: list[Path]) -> AnnotatedImages:
     result = AnnotatedImages("COCO", [], [], findings)
     index = ImageIndex(folder)
     for file in files:
-        checked = check_coco(file, image_folder(file, folder, index))
+        content = read_json(file)
+        images = image_folder(file, content, folder, index)
+        checked = check_coco(file, images, content=content)
         findings.include(checked.document.findings)
         if not checked.document.findings.of("error"):
             _take(checked, folder, result)

@@ -84,7 +84,7 @@ def check_objects(data: AnnotatedImages) -> None:
     """
     for image in data.images:
         for one in image.objects:
-            x, y, width, height = one.box
+            _, _, width, height = one.box
             box = [round(value, 2) for value in one.box]
             place = f"{image.file}, an object of {one.name!r}"
             if not one.name.strip():
@@ -94,7 +94,7 @@ def check_objects(data: AnnotatedImages) -> None:
             elif width <= 0 or height <= 0:
                 message = f"its box {box} (x, y, w, h) has no area: corners in another order?"
                 data.findings.error("no area", place, message)
-            elif max(-x, -y, x + width - image.width, y + height - image.height) > 1:
+            elif _is_beyond(one, image):
                 size = f"{image.width}x{image.height}"
                 message = f"its box {box} (x, y, w, h) reaches beyond the image of {size}"
                 data.findings.warning("beyond", place, message)
@@ -102,9 +102,34 @@ def check_objects(data: AnnotatedImages) -> None:
                 data.classes.append(one.name)
                 message = "has a class that the format does not list: it is taken"
                 data.findings.warning("unlisted", place, message)
+    _check_beyond(data)
+    for split in ("train", "val"):
+        images = [image for image in data.images if image.split == split]
+        empty = bool(images) and not any(image.objects for image in images)
+        if empty and not data.findings.of("error"):
+            message = f"none of the {len(images)} images of {split} has an object"
+            data.findings.error(f"no objects {split}", "", message)
     alike = names_alike(data.classes)
     if alike is not None:
         data.findings.warning("alike", "", alike)
+
+
+def _check_beyond(data: AnnotatedImages) -> None:
+    """Boxes most of which leave their image are of another unit, or of other images."""
+    objects = [(one, image) for image in data.images for one in image.objects]
+    count = sum(_is_beyond(one, image) for one, image in objects)
+    if 2 * count > len(objects) > 1:
+        data.findings.error(
+            "most beyond",
+            "",
+            f"{count} of {len(objects)} boxes reach beyond their image: written in another unit "
+            "or order, or for images of another size?",
+        )
+
+
+def _is_beyond(one: ObjectOf, image: AnnotatedImage) -> bool:
+    x, y, width, height = one.box
+    return max(-x, -y, x + width - image.width, y + height - image.height) > 1
 
 
 class ImageIndex:

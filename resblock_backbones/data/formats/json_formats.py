@@ -57,7 +57,7 @@ def read_labelme(folder: Path, files: list[Path]) -> AnnotatedImages:
         if image is None or size is None:
             continue
         told = (content.get("imageWidth"), content.get("imageHeight"))
-        if None not in told and told != size:
+        if None not in told and [str(one) for one in told] != [str(one) for one in size]:
             message = f"its image is {told[0]}x{told[1]}, the file {size[0]}x{size[1]}"
             result.findings.error("size", str(file), message)
         objects = list(_labelme_objects(content["shapes"], file, result))
@@ -87,8 +87,9 @@ def read_label_studio(folder: Path, files: list[Path]) -> AnnotatedImages:
             objects = []
             for region in regions:
                 try:
+                    _check_original_size(region, size, name)
                     one = _region(region, size, result)
-                except (KeyError, TypeError, ValueError, IndexError) as error:
+                except (AttributeError, LookupError, TypeError, ValueError) as error:
                     told = f"has no {error}" if isinstance(error, KeyError) else str(error)
                     result.findings.error("region", place, f"a region is broken: {told}")
                     continue
@@ -137,7 +138,7 @@ def _labelme_objects(shapes: list[Any], file: Path, result: AnnotatedImages) -> 
 
 
 def _labelme_polygon(kind: str, points: list[tuple[float, float]]) -> list[float] | None:
-    if kind in ("rectangle", "circle") and len(points) < 2:
+    if kind in ("rectangle", "circle") and len(points) < 2 or kind == "circle" and points[2:]:
         raise ValueError(f"{len(points)} points")
     if kind == "rectangle":
         if len(points) == 3:
@@ -168,10 +169,34 @@ def _task(task: Any, result: AnnotatedImages) -> tuple[str | None, list[dict[str
         lists = [one for one in task.values() if isinstance(one, list)]
         regions = [{"value": one} for part in lists for one in part if isinstance(one, dict)]
         return name, regions
-    done = [one for one in task.get("annotations") or [] if not one.get("was_cancelled")]
+    given = task.get("annotations") or []
+    if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+        result.findings.error("annotations", str(name), "its 'annotations' are no list of objects")
+        return name, []
+    done = [one for one in given if not one.get("was_cancelled")]
     if len(done) > 1:
         result.dropped["further annotations of a task: the first one is taken"] += len(done) - 1
-    return name, list(done[0].get("result") or []) if done else []
+    if len(done) < len(given):
+        result.dropped["annotations that were cancelled"] += len(given) - len(done)
+    regions = done[0].get("result") if done else []
+    return name, regions if isinstance(regions, list) else []
+
+
+def _check_original_size(region: dict[str, Any], size: tuple[int, int], name: str) -> None:
+    """Its numbers are per cent: a smaller copy of the image is as good, a turned one is not.
+
+    Raises:
+        ValueError: the image had other sides when it was labelled.
+    """
+    told = (region.get("original_width"), region.get("original_height"))
+    if None in told:
+        return
+    width, height = (float(one) for one in told)  # type: ignore[arg-type]
+    # The sides of a copy are rounded to whole pixels.
+    if abs(width * size[1] - height * size[0]) > max(width, height, *size):
+        raise ValueError(
+            f"{name} was {width:g}x{height:g} when it was labelled, and is {size[0]}x{size[1]}"
+        )
 
 
 def _region(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..annotations.json_files import read_text
 from ..findings import Findings
 from ..images.facts import ImageFacts, look_at
 from ..label_maps import LabelRules
@@ -136,7 +137,7 @@ def _class_names(folder: Path) -> list[str] | None:
     for name in ("classes.txt", "names.txt", "labels.txt", "labelmap.txt", "class_names.txt"):
         for file in (folder / name, *sorted(folder.glob(f"*/{name}"))):
             if file.is_file():
-                lines = file.read_text(encoding="utf-8-sig").splitlines()
+                lines = read_text(file).splitlines()
                 # CVAT's labelmap.txt has "name:colour::" after a line that begins with #.
                 names = [line.split(":")[0].strip() for line in lines if not line.startswith("#")]
                 return [name for name in names if name]

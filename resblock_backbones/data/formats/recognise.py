@@ -2,23 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...options.checks import check_choice
-from ..annotations.json_files import read_json
+from ...options.errors import InputError
 from ..errors import DatasetError
 from .coco_folder import read_coco_folder
 from .dataset import AnnotatedImages, check_objects
 from .json_formats import json_files, json_kind, read_label_studio, read_labelme
 from .mask_folder import MaskFolder, find_mask_folder, read_mask_folder
+from .unknown import why_nothing_is_known
 from .xml_formats import find_cvat, find_voc, read_cvat, read_voc
 from .yolo import find_yolo, read_yolo
 
 FORMATS = ("coco", "yolo", "voc", "labelme", "cvat", "label studio", "masks")
 
 
-def recognise(folder: Path) -> dict[str, Callable[[], AnnotatedImages | MaskFolder]]:
+#: What a reader trips over in files that are damaged in a way that it does not look for.
+DAMAGE = (
+    ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError,
+    ValueError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads what a folder holds in one format.
+
+    Attributes:
+        format: one of :data:`FORMATS`.
+        folder: of images and annotations.
+        files: of annotations, as far as they are known before reading.
+        read: reads them.
+    """
+
+    format: str
+    folder: Path
+    files: Sequence[Path]
+    read: Callable[[], AnnotatedImages | MaskFolder]
+
+    def __call__(self) -> AnnotatedImages | MaskFolder:
+        """Read, and check what all formats of objects have.
+
+        Raises:
+            DatasetError: the annotations are damaged.
+        """
+        try:
+            data = self.read()
+        except InputError:
+            raise
+        except DAMAGE as error:
+            raise DatasetError(
+                f"{self.folder}: its annotations ({self.format}) are damaged: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if isinstance(data, AnnotatedImages):
+            check_objects(data)
+        return data
+
+
+def recognise(folder: Path) -> dict[str, Reader]:
     """The formats of a folder, and what reads each.
 
     Args:
@@ -27,24 +72,10 @@ def recognise(folder: Path) -> dict[str, Callable[[], AnnotatedImages | MaskFold
     Raises:
         DatasetError: there is no such folder, or nothing in it is known.
     """
-    return {kind: _checked(read) for kind, read in _readers(folder).items()}
-
-
-def _readers(folder: Path) -> dict[str, Callable[[], AnnotatedImages | MaskFolder]]:
     if folder.is_file():
-        if folder.suffix.lower() in (".yaml", ".yml", ".xml"):
-            return _readers(folder.parent)
-        if folder.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"):
-            raise DatasetError(f"{folder}: is packed; unpack it and give the folder")
-        if folder.suffix.lower() != ".json":
-            raise DatasetError(f"{folder}: is a file; give the folder of images and annotations")
-        kind = json_kind(folder)
-        if kind is None:
-            raise DatasetError(f"{folder}: is no COCO, LabelMe or Label Studio JSON")
-        return {kind: _json_readers(folder.parent, {kind: [folder]})[kind]}
+        return _of_file(folder)
     if not folder.is_dir():
         raise DatasetError(f"{folder}: there is no such folder")
-    found: dict[str, Callable[[], AnnotatedImages | MaskFolder]] = {}
     by_kind: dict[str, list[Path]] = {}
     others: list[Path] = []
     for file in json_files(folder):
@@ -53,27 +84,35 @@ def _readers(folder: Path) -> dict[str, Callable[[], AnnotatedImages | MaskFolde
             others.append(file)
         else:
             by_kind.setdefault(kind, []).append(file)
-    found.update(_json_readers(folder, by_kind))
+    found = {kind: _json_reader(folder, kind, files) for kind, files in by_kind.items()}
     names = find_yolo(folder)
     if names is not None:
-        found["yolo"] = lambda: read_yolo(folder, names)
+        found["yolo"] = Reader("yolo", folder, [names], lambda: read_yolo(folder, names))
     voc, cvat = find_voc(folder), find_cvat(folder)
     if voc:
-        found["voc"] = lambda: read_voc(folder, voc)
+        found["voc"] = Reader("voc", folder, voc, lambda: read_voc(folder, voc))
     if cvat:
-        found["cvat"] = lambda: read_cvat(folder, cvat)
+        found["cvat"] = Reader("cvat", folder, cvat, lambda: read_cvat(folder, cvat))
     pairs = find_mask_folder(folder)
     if pairs:
-        found["masks"] = lambda: read_mask_folder(folder, pairs)
-    if not found and others:
-        raise DatasetError(f"{others[0]}: {_why_unknown(others[0])}")
+        masks = [one for _, one in pairs]
+        found["masks"] = Reader("masks", folder, masks, lambda: read_mask_folder(folder, pairs))
     if not found:
-        raise DatasetError(
-            f"{folder}: no annotations that are known here: COCO JSON, YOLO (data.yaml or "
-            "classes.txt), Pascal VOC, LabelMe, CVAT, Label Studio, or folders of images and of "
-            "label maps with the same names"
-        )
+        raise DatasetError(why_nothing_is_known(folder, others))
     return found
+
+
+def _of_file(file: Path) -> dict[str, Reader]:
+    if file.suffix.lower() in (".yaml", ".yml", ".xml"):
+        return recognise(file.parent)
+    if file.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"):
+        raise DatasetError(f"{file}: is packed; unpack it and give the folder")
+    if file.suffix.lower() != ".json":
+        raise DatasetError(f"{file}: is a file; give the folder of images and annotations")
+    kind = json_kind(file)
+    if kind is None:
+        raise DatasetError(f"{file}: is no COCO, LabelMe or Label Studio JSON")
+    return {kind: _json_reader(file.parent, kind, [file])}
 
 
 def read_folder(
@@ -110,45 +149,10 @@ def read_folder(
     return found[objects[0]]()
 
 
-def _checked(
-    read: Callable[[], AnnotatedImages | MaskFolder],
-) -> Callable[[], AnnotatedImages | MaskFolder]:
-    """A reader that also checks what all formats of objects have."""
-
-    def checked() -> AnnotatedImages | MaskFolder:
-        data = read()
-        if isinstance(data, AnnotatedImages):
-            check_objects(data)
-        return data
-
-    return checked
-
-
-def _why_unknown(file: Path) -> str:
-    """What a JSON file of no known format has."""
-    content = read_json(file)
-    if isinstance(content, dict):
-        keys = ", ".join(map(repr, list(content)[:6])) or "nothing"
-        return (
-            f"no annotations: it has {keys}; COCO's has 'images', 'categories' and 'annotations', "
-            "LabelMe's 'shapes'"
-        )
-    first = content[0] if isinstance(content, list) and content else None
-    if isinstance(first, dict) and {"image_id", "score"} <= set(first):
-        return "holds predictions (boxes with scores), not annotations with images and categories"
-    return f"no annotations: its top is a {type(content).__name__}"
-
-
-def _json_readers(
-    folder: Path, by_kind: dict[str, list[Path]]
-) -> dict[str, Callable[[], AnnotatedImages]]:
+def _json_reader(folder: Path, kind: str, files: list[Path]) -> Reader:
     readers = {
         "coco": read_coco_folder,
         "labelme": read_labelme,
         "label studio": read_label_studio,
     }
-
-    def reader(kind: str) -> Callable[[], AnnotatedImages]:
-        return lambda: readers[kind](folder, by_kind[kind])
-
-    return {kind: reader(kind) for kind in by_kind}
+    return Reader(kind, folder, files, lambda: readers[kind](folder, files))

@@ -196,6 +196,14 @@ def split_items(
     return splits, notes
 
 
+def check_splits(splits: Sequence[str | None], findings: Findings) -> None:
+    """Find splits that leave nothing to train on."""
+    try:
+        split_items([(split, split) for split in splits], seed=0)
+    except DatasetError as error:
+        findings.error("splits", "", str(error))
+
+
 def coco_content(
     images: Sequence[AnnotatedImage], classes: Sequence[str], root: Path
 ) -> dict[str, Any]:

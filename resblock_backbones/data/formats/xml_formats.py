@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..annotations.json_files import read_text
 from ..coco import run_lengths
 from ..errors import DatasetError
 from ..findings import Findings
@@ -171,12 +172,12 @@ def _cvat_mask(part: ET.Element, name: str, size: tuple[int, int]) -> ObjectOf:
     """Run lengths along the rows of a rectangle, the first of pixels that are not set."""
     left, top, width, height = (int(part.attrib[key]) for key in ("left", "top", "width", "height"))
     counts = [int(one) for one in part.attrib["rle"].split(",")]
-    values = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-    mask = np.zeros((size[1], size[0]), bool)
-    if len(values) != width * height:
-        raise ValueError(f"run lengths of {len(values)} pixels for {width}x{height}")
+    if min(counts) < 0 or sum(counts) != width * height:
+        raise ValueError(f"run lengths of {sum(counts)} pixels for {width}x{height}")
     if min(left, top) < 0 or left + width > size[0] or top + height > size[1]:
         raise ValueError(f"it reaches beyond the image of {size[0]}x{size[1]}")
+    values = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+    mask = np.zeros((size[1], size[0]), bool)
     mask[top : top + height, left : left + width] = values.reshape(height, width)
     return ObjectOf(name, (left, top, width, height), run_lengths(mask))
 
@@ -186,7 +187,7 @@ def _voc_splits(folder: Path, stems: set[str], result: AnnotatedImages) -> dict[
     splits: dict[str, str] = {}
     for split in ("test", "val", "train"):
         for file in folder.rglob(f"ImageSets/Main/{split}.txt"):
-            for line in file.read_text(encoding="utf-8-sig").splitlines():
+            for line in read_text(file).splitlines():
                 if not line.strip():
                     continue
                 name = line.split()[0] if line.strip() not in stems else line.strip()

@@ -6,26 +6,37 @@ The format is described at https://docs.ultralytics.com/datasets.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..annotations.json_files import read_text
 from ..errors import DatasetError
 from ..findings import Findings, shown
 from .dataset import AnnotatedImage, AnnotatedImages, ImageIndex, ObjectOf, polygon_box, split_of
+from .yolo_boxes import SLACK, way_of
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "test": "test"}
-#: Fractions are written with few digits: what exceeds the image by less is rounding.
-SLACK = 0.01
+#: What a `data.yaml` has, and no other YAML beside it.
+NAMES = re.compile(r"^names\s*:", re.MULTILINE)
+IMAGES = re.compile(r"^(train|val|test)\s*:", re.MULTILINE)
+LARGEST_YAML = 1_000_000
 
 
 def find_yolo(folder: Path) -> Path | None:
     """The file that names the classes of a YOLO folder; None where it is no such folder."""
-    for pattern in ("*.yaml", "*.yml"):
-        for file in sorted(folder.glob(pattern)):
-            if "names:" in file.read_text(encoding="utf-8", errors="replace"):
-                return file
+    found = [
+        file
+        for pattern in ("*.yaml", "*.yml")
+        for file in sorted(folder.glob(pattern))
+        if file.stat().st_size < LARGEST_YAML and NAMES.search(read_text(file))
+    ]
+    # Of several the one that also names images; data.yaml before others.
+    found.sort(key=lambda one: (not IMAGES.search(read_text(one)), one.stem != "data"))
+    if found:
+        return found[0]
     for name in ("classes.txt", "obj.names", "labels/classes.txt"):
         if (folder / name).is_file() and any(_label_files(folder)):
             return folder / name
@@ -45,7 +56,7 @@ def read_yolo(folder: Path, names_file: Path) -> AnnotatedImages:
     findings = Findings(names_file)
     index = ImageIndex(folder)
     if names_file.suffix == ".txt" or names_file.suffix == ".names":
-        lines = names_file.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(names_file).splitlines()
         classes = [line.strip() for line in lines if line.strip()]
         images = [(file, split_of(file.relative_to(folder).parts[:-1])) for file in index.files]
         keypoints = False
@@ -56,6 +67,7 @@ def read_yolo(folder: Path, names_file: Path) -> AnnotatedImages:
         images = list(_images_of(content, names_file))
     result = AnnotatedImages("YOLO", classes, [], findings)
     images = _of_one_split(images, result)
+    boxes: list[list[float]] = []
     for file, split in images:
         size = index.size(file)
         if size is None:
@@ -66,15 +78,20 @@ def read_yolo(folder: Path, names_file: Path) -> AnnotatedImages:
         if labels is None:
             result.dropped["images without a text file: taken as without objects"] += 1
         else:
-            objects = list(_objects(labels, classes, size, result, keypoints))
+            objects = list(_objects(labels, classes, size, result, keypoints, boxes))
         result.images.append(AnnotatedImage(file, *size, objects, split))
+    way = way_of(boxes)
+    if way is not None:
+        first = " ".join(f"{one:g}" for one in boxes[0])
+        message = f"the boxes look like {way}; YOLO's are centre x, centre y, width, height"
+        findings.error("way", "", f"{message}; e.g. {first}")
     known = {labels for file, _ in images if (labels := _labels_of(file)) is not None}
     if images and not known:
         findings.error(
             "no labels",
             "",
             f"none of {len(images)} images has a text file of labels: for {images[0][0]} it is "
-            "looked for beside it, and in the folder 'labels' in place of 'images'",
+            f"looked for beside it, and in the folder 'labels' in place of 'images'{_near(folder)}",
         )
     lost = [one for one in _label_files(folder) if one not in known]
     if lost:
@@ -101,10 +118,10 @@ def _objects(
     size: tuple[int, int],
     result: AnnotatedImages,
     keypoints: bool,
+    boxes: list[list[float]],
 ) -> Iterator[ObjectOf]:
     seen: Counter[str] = Counter()
-    text = file.read_text(encoding="utf-8-sig", errors="replace")
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(read_text(file).splitlines(), start=1):
         words = line.split()
         if not words:
             continue
@@ -114,6 +131,8 @@ def _objects(
             continue
         fault, one = _object(words, classes, size, keypoints)
         if one is not None:
+            if one.mask is None:
+                boxes.append([float(word) for word in words[1:5]])
             yield one
         else:
             kind = " ".join(word for word in fault.split() if word.isalpha())
@@ -158,8 +177,8 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     except ImportError as error:
         raise DatasetError(f"{file}: to read it takes PyYAML: pip install pyyaml") from error
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8-sig"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = yaml.safe_load(read_text(file))
+    except (yaml.YAMLError, RecursionError) as error:
         raise DatasetError(f"{file}: is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise DatasetError(f"{file}: has no 'names' of classes")
@@ -182,7 +201,7 @@ def _names(content: dict[str, Any], file: Path) -> list[str]:
     twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
     if twice is not None:
         raise DatasetError(f"{file}: 'names' has {twice!r} twice")
-    if content.get("nc", len(names)) != len(names):
+    if str(content.get("nc", len(names))) != str(len(names)):
         raise DatasetError(f"{file}: nc is {content['nc']}, and 'names' has {len(names)}")
     return names
 
@@ -220,7 +239,7 @@ def _resolve(given: str, key: str, content: dict[str, Any], file: Path) -> Path:
 def _images_at(path: Path) -> list[Path]:
     if path.is_dir():
         return ImageIndex(path).files
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    lines = read_text(path).splitlines()
     return [path.parent / line.strip() for line in lines if line.strip()]
 
 
@@ -235,6 +254,16 @@ def _labels_of(image: Path) -> Path | None:
             break
     beside = image.with_suffix(".txt")
     return beside if beside.is_file() else None
+
+
+def _near(folder: Path) -> str:
+    """Labels of which only capital letters are wrong."""
+    for one in sorted(folder.rglob("*")):
+        if one.is_dir() and one.name != "labels" and one.name.lower() == "labels":
+            return f"; there is {one}, in capital letters"
+        if one.suffix != ".txt" and one.suffix.lower() == ".txt":
+            return f"; there is {one.name}, in capital letters"
+    return ""
 
 
 def _label_files(folder: Path) -> list[Path]:

@@ -21,10 +21,11 @@ from ...console.progress import Progress
 from ...files.whole import write_whole
 from ..errors import ImageError
 from .reading import ORIENTATION, Loader, opened_image
+from .tiff import bands_of
 from .whole import fault_of
 
 #: Raised whenever the same file would give other facts.
-VERSION = 1
+VERSION = 2
 #: The folder for what is remembered; empty: nothing is.
 CACHE_VARIABLE = "RESBLOCK_CACHE"
 #: Modes of Pillow whose pixels are numbers of classes.
@@ -40,6 +41,7 @@ class ImageFacts:
     Attributes:
         width, height: as stored, before any turn.
         mode: Pillow's name of the kind of pixels: ``L``, ``RGB``, ``P``, ``I;16``, ``F``, ...
+        bands: samples a pixel of a TIFF that is no photo; else 0.
         orientation: Exif's, 1 to 8.
         file_format: ``PNG``, ``JPEG``, ...
         bytes: size of the file.
@@ -50,6 +52,7 @@ class ImageFacts:
     width: int = 0
     height: int = 0
     mode: str = ""
+    bands: int = 0
     orientation: int = 1
     file_format: str = ""
     bytes: int = 0
@@ -136,6 +139,16 @@ def facts_of(file: Path, *, labels: bool = False) -> ImageFacts:
     fault = fault_of(file)
     if fault is not None:
         return ImageFacts(fault=fault)
+    bands = bands_of(file)
+    if bands is not None:
+        return ImageFacts(
+            width=bands.width,
+            height=bands.height,
+            mode=f"{bands.samples} bands of {bands.bits} bits",
+            bands=bands.samples,
+            file_format="TIFF",
+            bytes=file.stat().st_size,
+        )
     try:
         with opened_image(file) as image:
             values = None

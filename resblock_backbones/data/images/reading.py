@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..errors import ImageError
+from .tiff import bands_of
 
 ORIENTATION = 0x0112  # Exif 2.32, table 4; from 5 on the image lies on its side
 
@@ -143,6 +144,11 @@ class told:
             return
         if isinstance(error, FileNotFoundError):
             raise ImageError(f"{self.path}: there is no such image") from error
+        if isinstance(error, UnidentifiedImageError) and (bands := bands_of(self.path)):
+            raise ImageError(
+                f"{self.path}: a TIFF of {bands.samples} bands, which is no photo: compute from "
+                "arrays with all of them"
+            ) from error
         if isinstance(error, UnidentifiedImageError):
             raise ImageError(f"{self.path}: the file is no image") from error
         if isinstance(error, Image.DecompressionBombError):

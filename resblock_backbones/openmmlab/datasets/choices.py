@@ -23,8 +23,10 @@ MODELS = {
 }
 #: From scratch on a half-width ResNet-18 the mAP of small sets settles after so many iterations.
 ITERATIONS = 1500
-#: A segmentor of more than six classes takes so many more for each, up to twice as many.
-ITERATIONS_PER_CLASS = 100
+#: A segmentor of more than six classes takes so many more for each, up to three times as many.
+ITERATIONS_PER_CLASS = 200
+#: With fewer images a class a segmentor learns these images by heart, unless they are varied.
+IMAGES_PER_CLASS = 50
 SMALLEST_IMAGE, LARGEST_IMAGE = 128, 640
 #: Words of class names that a mirror turns into another class.
 SIDES = {"left", "right", "links", "rechts", "gauche", "droite", "izquierda", "derecha"}
@@ -47,6 +49,7 @@ class Choices:
         anchor_scale: of Faster and Mask R-CNN, times the stride; 8 is their default.
         levels: of RetinaNet and FCOS, from stride 8.
         flip: training images are mirrored at random.
+        vary: images and label maps are resized and turned at random in training.
         class_weights: of a label map's classes, in their order; empty for objects.
         reasons: name of a value -> why it was chosen.
     """
@@ -62,6 +65,7 @@ class Choices:
     anchor_scale: int
     levels: int
     flip: bool
+    vary: bool
     class_weights: tuple[float, ...]
     reasons: dict[str, str]
 
@@ -146,7 +150,8 @@ def choose(
         anchor_scale=scale,
         levels=levels,
         flip=_may_flip(data.classes, reasons),
-        class_weights=_class_weights(data, reasons),
+        vary=_must_vary(data, reasons),
+        class_weights=class_weights(data, reasons),
         reasons=reasons,
     )
 
@@ -196,14 +201,27 @@ def _may_flip(classes: Sequence[str], reasons: dict[str, str]) -> bool:
     return False
 
 
-def _class_weights(data: Written, reasons: dict[str, str]) -> tuple[float, ...]:
-    """A small weight for a class of most pixels, which else is all that is learnt at first."""
+def _must_vary(data: Written, reasons: dict[str, str]) -> bool:
+    """Whether the images of a segmentor are too few to be learnt from as they are."""
+    images, classes = data.images["train"], len(data.classes)
+    few = data.kind == "label maps" and images < IMAGES_PER_CLASS * classes
+    reasons["vary"] = f"{images} images for {classes} classes are few"
+    return few
+
+
+def class_weights(data: Written, reasons: dict[str, str]) -> tuple[float, ...]:
+    """A small weight for a class of most pixels, which else is all that is learnt at first.
+
+    Args:
+        data: of label maps; of objects there are no weights.
+        reasons: receives why.
+    """
     if data.kind != "label maps":
         return ()
     total = max(1, sum(data.counts.values()))
     share = max(data.counts.values()) / total
-    # Half at two thirds of all pixels; no less than a fifth, or objects grow beyond their edges.
-    large = round(max(0.2, min(0.5, (1 - share) * 1.5)), 2)
+    # With a smaller weight objects grow beyond their edges.
+    large = 0.5 if share <= 0.9 else 0.25
     weights = tuple(large if data.counts[name] > total / 2 else 1.0 for name in data.classes)
     reasons["class weights"] = f"the most frequent class has {share:.0%} of all pixels"
     return weights

@@ -62,16 +62,24 @@ def check_class_weights(model: Mapping[str, Any], classes: Sequence[str], key: s
     resblock_backbones.options.errors.ConfigError: model.decode_head.loss_decode.class_weight has \
 3 weights and train 2 classes: write 2
     """
-    for path, loss in _losses(model, "model"):
-        weights = loss["class_weight"]
-        softmax_of_boxes = path.endswith("loss_cls") and not loss.get("use_sigmoid")
-        wanted = len(classes) + int(softmax_of_boxes)
-        if len(weights) != wanted:
-            background = " (the last one of the background)" if softmax_of_boxes else ""
+    for path, count, wanted in weights_of(model, classes):
+        if count != wanted:
+            background = " (the last one of the background)" if wanted > len(classes) else ""
             raise ConfigError(
-                f"{path}.class_weight has {len(weights)} weights and {key} {len(classes)} "
+                f"{path}.class_weight has {count} weights and {key} {len(classes)} "
                 f"classes: write {wanted}{background}"
             )
+
+
+def weights_of(model: Mapping[str, Any], classes: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """The losses with class weights: where they are, how many they have and how many they need.
+
+    >>> list(weights_of({"decode_head": {"loss_decode": {"class_weight": [1, 2]}}}, ["a"]))
+    [('model.decode_head.loss_decode', 2, 1)]
+    """
+    for path, loss in _losses(model, "model"):
+        softmax_of_boxes = path.endswith("loss_cls") and not loss.get("use_sigmoid")
+        yield path, len(loss["class_weight"]), len(classes) + int(softmax_of_boxes)
 
 
 def _losses(part: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -127,7 +127,8 @@ def check_coco_data(
     if purpose.training:
         _refuse_run_lengths_as_polygons(checked, dataset, usage)
     result.tables.append(usage.table(purpose.key))
-    result.warnings += [one.line for one in document.findings.of("warning")]
+    told = [one.line for one in document.findings.of("warning")]
+    result.warnings += [line for line in told if line not in result.warnings]
     result.images[purpose.key] = {one.resolve() for one in checked.files.values()}
     if checked.mended:
         _use_copy(checked, purpose, result)

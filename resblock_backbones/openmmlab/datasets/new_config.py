@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ...data.formats.writing import Written
-from .choices import MODELS, Choices
-from .class_counts import counts_of
+from .choices import MODELS, Choices, class_weights
+from .class_counts import counts_of, weights_of
 
 HEADER = """\
 # Written for {source} ({format}); a file to keep and to edit.
@@ -44,6 +44,8 @@ def config_for(data: Written, choices: Choices, base: Mapping[str, Any]) -> str:
 def config_on(data: Written, base_name: str, base: Mapping[str, Any]) -> str:
     """A config that trains the model of any config on a data set, and changes nothing else.
 
+    Class weights for other classes are replaced: for label maps by those that `choose` takes.
+
     Args:
         data: the data set.
         base_name: how the config is named in `_base_`.
@@ -51,7 +53,7 @@ def config_on(data: Written, base_name: str, base: Mapping[str, Any]) -> str:
     """
     loaders = ["train", "val", *(["test"] if base.get("test_dataloader") else [])]
     parts = [HEADER.format(source=data.root, format=data.format, base=base_name), _names(data)]
-    parts.append(_head_lines(base))
+    parts += [_head_lines(base), *_weight_lines(base, data)]
     for split in loaders:
         file = data.files.get(split, data.files["val"])
         parts.append(f"{split}_dataloader = dict(dataset=dict(\n    {_data_keys(data, file)}))\n")
@@ -157,6 +159,14 @@ def _head_lines(base: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _weight_lines(base: Mapping[str, Any], data: Written) -> Iterator[str]:
+    """Class weights of the base that are for another number of classes."""
+    for path, count, wanted in weights_of(base["model"], data.classes):
+        if count != wanted:
+            weights = list(class_weights(data, {})) or None
+            yield f"{path}.class_weight = {weights}  # the base's {count} are for its own classes"
+
+
 def _model(choices: Choices, base: Mapping[str, Any], data: Written) -> str:
     lines = [_head_lines(base)]
     lines.append(f"model.backbone.update(depth={choices.depth}, width={choices.width:g})")
@@ -200,7 +210,7 @@ def _segmentation_data(data: Written, choices: Choices) -> str:
 train_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="LoadAnnotations"),
-    dict(type="Resize", scale=(imgsz, imgsz), keep_ratio=True),
+{_sizes(choices)}
     {_flip(choices)}
     dict(type="PackSegInputs"),
 ]
@@ -225,6 +235,17 @@ test_dataloader = dict(
     dataset=dict(
     {_data_keys(data, test)},
     pipeline=test_pipeline))"""
+
+
+def _sizes(choices: Choices) -> str:
+    if not choices.vary:
+        return '    dict(type="Resize", scale=(imgsz, imgsz), keep_ratio=True),'
+    return f"""\
+    dict(  {_comment(choices.reasons, "vary").strip()}
+        type="RandomResize", scale=(imgsz, imgsz), ratio_range=(0.75, 1.33), keep_ratio=True,
+    ),
+    dict(type="RandomCrop", crop_size=(imgsz, imgsz)),
+    dict(type="RandomRotate", prob=0.5, degree=10),"""
 
 
 def _segmentor(choices: Choices, base: Mapping[str, Any]) -> str:

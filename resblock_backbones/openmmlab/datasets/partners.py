@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...data.errors import DatasetError
+from ...data.images.shared import shared_images, told_of_shared
 from ...options.errors import ConfigError
 from .coco_data import CheckedData
 from .pipelines import pipelines_of, step_of
@@ -60,19 +61,19 @@ def check_shared_images(result: CheckedData) -> None:
                 f"{loader}.dataset.metainfo.classes is {names}, that of train_dataloader "
                 f"{training}: a label would mean another class"
             )
-    learnt = {
-        image: key
-        for key, images in result.images.items()
-        if key.startswith("train_dataloader")
-        for image in images
-    }
+    learnt = [
+        (key, images) for key, images in result.images.items() if key.startswith("train_dataloader")
+    ]
+    told = set()
     for key, images in result.images.items():
-        both = [image for image in sorted(images) if image in learnt]
-        if both and not key.startswith("train_dataloader"):
-            result.warnings.append(
-                f"{key}: {len(both)} of {len(images)} images are also in {learnt[both[0]]} "
-                f"({both[0].name}, ...): what is measured on them is no test"
-            )
+        for training, of_training in learnt:
+            if key.startswith("train_dataloader") or frozenset(images) in told:
+                continue
+            pairs = shared_images(of_training, images)
+            if pairs:
+                told.add(frozenset(images))
+                line = told_of_shared(pairs, len(images), training)
+                result.warnings.append(f"{key}: {line}")
 
 
 def check_masks_are_loaded(cfg: Mapping[str, Any]) -> None:

@@ -72,6 +72,12 @@ def check_segmentation(
         backend=load.get("imdecode_backend") or "pillow",
         loader=loader_of(dataset.get("pipeline") or []),
     )
+    given = load.get("reduce_zero_label")
+    if given is not None and bool(given) != rules.reduce_zero_label:
+        raise ConfigError(
+            f"{purpose.key}: its pipeline has LoadAnnotations(reduce_zero_label={given}), and the "
+            f"data set has {rules.reduce_zero_label}: write reduce_zero_label in the data set alone"
+        )
     findings = Findings(purpose.key)
     usage, sizes = check_label_maps(pairs, rules, findings)
     if result.has_errors(findings):
