@@ -1,4 +1,4 @@
-"""One reader of annotation JSON.
+"""One reader of annotation JSON and of other texts beside images, and one writer.
 
 pycocotools opens a file in the machine's own encoding and stops at a byte-order mark; here a file
 is read in the encoding that its first bytes tell (RFC 8259, section 8.1, allows to ignore the
@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ...files.whole import write_whole
 from ..errors import DatasetError
 
 #: Bytes of memory that a byte of JSON takes while it is read and checked.
@@ -119,3 +120,11 @@ def read_bytes(file: Path) -> bytes:
     except MemoryError as error:
         megabytes = file.stat().st_size / 1e6
         raise DatasetError(f"{file}: its {megabytes:.0f} MB do not fit in memory") from error
+
+
+def write_json(file: Path, content: dict[str, Any]) -> None:
+    """Write an annotation file.
+
+    pycocotools opens files in the encoding of the machine, so other characters are escaped.
+    """
+    write_whole(file, json.dumps(content).encode("ascii"))

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from ...files.whole import write_whole
 from ..annotations.check import check_coco, content_of
-from ..annotations.json_files import read_json
+from ..annotations.json_files import read_json, write_json
 from ..annotations.usage import Rules, Usage, check_usage, usage_of
-from ..annotations.writing import write_json
 from ..errors import DatasetError
 from ..findings import Findings
 from ..images.facts import cache_folder

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from ...files.whole import whole_file, write_whole
+from ..annotations.json_files import write_json
 from ..annotations.masks import outline
-from ..annotations.writing import write_json
 from ..errors import DatasetError
 from ..findings import Findings
 from ..label_maps import check_label_maps

@@ -66,13 +66,13 @@ def check_shared_images(result: CheckedData) -> None:
     ]
     told = set()
     for key, images in result.images.items():
-        for training, of_training in learnt:
+        for source, of_training in learnt:
             if key.startswith("train_dataloader") or frozenset(images) in told:
                 continue
             pairs = shared_images(of_training, images)
             if pairs:
                 told.add(frozenset(images))
-                line = told_of_shared(pairs, len(images), training)
+                line = told_of_shared(pairs, len(images), source)
                 result.warnings.append(f"{key}: {line}")
 
 
