@@ -5,7 +5,7 @@
 
 `shapes` is the data set of `make train`. `digits` are scenes of scikit-learn's handwritten digits
 (pip install scikit-learn): 400 and 100 images of 128x128 with one to four digits of 24 to 40
-pixels on noise, those of the validation split by other hands. Nothing of the configs is edited.
+pixels on noise, those of the validation split others of the set. Nothing of the configs is edited.
 """
 
 from __future__ import annotations
