@@ -10,7 +10,7 @@ pytest.importorskip("mmdet")
 from pycocotools.coco import COCO  # noqa: E402
 
 from resblock_backbones.openmmlab.configs.scopes import import_scope  # noqa: E402
-from resblock_backbones.openmmlab.prediction.predictor import _classes_and_palette  # noqa: E402
+from resblock_backbones.openmmlab.prediction.predictor import classes_and_palette  # noqa: E402
 from resblock_backbones.prediction.files import CocoPredictions  # noqa: E402
 from resblock_backbones.prediction.prediction import Prediction  # noqa: E402
 
@@ -21,7 +21,7 @@ def registered():
 
 
 def names(meta, dataset, scope="mmdet"):
-    return _classes_and_palette(meta, dataset, scope).get("classes")
+    return classes_and_palette(meta, dataset, scope).get("classes")
 
 
 def test_a_checkpoint_of_mmdetection_2_has_them_in_its_meta():
