@@ -44,7 +44,11 @@ def detection(tmp_path, monkeypatch):
                 "ann_file": "a.json",
                 "data_prefix": {"img": ""},
                 "metainfo": {"classes": ("cat", "dog")},
-                "pipeline": [LOAD, {"type": "LoadAnnotations", "with_bbox": True}],
+                "pipeline": [
+                    LOAD,
+                    {"type": "LoadAnnotations", "with_bbox": True},
+                    {"type": "PackDetInputs"},
+                ],
                 **more,
             },
         }
@@ -197,7 +201,7 @@ def segmentation(tmp_path, monkeypatch):
         "img_suffix": ".png",
         "data_prefix": {"img_path": "img", "seg_map_path": "seg"},
         "metainfo": {"classes": ("paper", "cat")},
-        "pipeline": [LOAD, {"type": "LoadAnnotations"}],
+        "pipeline": [LOAD, {"type": "LoadAnnotations"}, {"type": "PackSegInputs"}],
     }
     cfg = {
         "default_scope": "mmseg",
@@ -254,7 +258,8 @@ def score(cfg):
     from mmdet.registry import DATASETS, METRICS
 
     copies = check_datasets(cfg, BOTH).copies
-    dataset = DATASETS.build(with_copies(cfg.val_dataloader, copies)["dataset"])
+    loaded = with_copies(cfg.val_dataloader, copies)["dataset"]
+    dataset = DATASETS.build({**loaded, "pipeline": []})  # its annotations alone are read
     metric = METRICS.build(with_copies(cfg.val_evaluator, copies))
     metric.dataset_meta = dataset.metainfo
     names = {one["id"]: one["name"] for one in coco()["categories"]}
