@@ -1,6 +1,7 @@
-"""What fails in a run's first iteration or validation is a mistake in the config, told in one line.
+"""What fails at a run's start, first iteration or first validation is told in one line.
 
-Heads, losses and metrics look at their settings when they are first used, with whatever error.
+It is a mistake in the config: heads, losses, metrics and first values look at their settings when
+they are first used, with whatever error.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from pathlib import Path
 import torch
 
 from ....options.errors import ConfigError, InputError
+from ..processes import explain_lost_process
 from .mistakes import MISTAKES, reason_of
 
 
 @contextmanager
 def first_steps_told(reached: Collection[str]) -> Iterator[None]:
-    """Turn what the first iteration or validation raises into a `ConfigError`; later errors pass.
+    """Turn what a run's first steps raise into a `ConfigError`; later errors pass.
 
     Args:
         reached: names of the hooks' methods that were called so far.
@@ -28,16 +30,27 @@ def first_steps_told(reached: Collection[str]) -> Iterator[None]:
     except (InputError, torch.OutOfMemoryError):
         raise
     except (*MISTAKES, RuntimeError, NameError) as error:
-        if "after_train_iter" not in reached and "before_train_iter" in reached:
+        if explain_lost_process(error) is not None:
+            raise
+        if "before_train_iter" not in reached:
+            where = "the start of the training"
+        elif "after_train_iter" not in reached:
             where = "the first iteration"
         elif "before_val_iter" in reached and "after_val_epoch" not in reached:
             where = "the first validation"
         else:
             raise
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        # An assertion of MMDetection's says nothing but itself.
-        said = reason_of(error) if str(error) else frame.line or type(error).__name__
+        said = _last_line(error) or reason_of(error)
+        if not str(error):  # an assertion of MMDetection's says nothing but itself
+            said = frame.line or type(error).__name__
         raise ConfigError(
             f"{where} fails in {frame.name} ({Path(frame.filename).name}, line {frame.lineno}): "
             f"{said}; --traceback shows all of it"
         ) from error
+
+
+def _last_line(error: Exception) -> str:
+    """What was raised in a loader's process, whose traceback PyTorch puts into the message."""
+    text = str(error).strip()
+    return text.splitlines()[-1] if "Traceback (most recent call last)" in text else ""

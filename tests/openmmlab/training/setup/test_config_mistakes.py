@@ -110,11 +110,9 @@ def test_keys_of_older_configs_are_told(tmp_path):
 @pytest.mark.parametrize(
     ("reached", "message"),
     [
-        (["before_train_iter"], r"the first iteration fails in head .*py, line \d+\): raise Asser"),
-        (
-            ["before_train_iter", "after_train_iter", "before_val_iter"],
-            "the first validation fails",
-        ),
+        (set(), "the start of the training fails"),
+        ({"before_train_iter"}, r"the first iteration fails in head .*, line \d+\): raise Asser"),
+        ({"before_train_iter", "after_train_iter", "before_val_iter"}, "the first validation"),
     ],
 )
 def test_what_fails_when_it_is_first_used_is_one_line(reached, message):
@@ -124,6 +122,15 @@ def test_what_fails_when_it_is_first_used_is_one_line(reached, message):
     told = f"{message}.*; --traceback shows"
     with pytest.raises(ConfigError, match=told), first_steps_told(reached):
         head()
-    later = {*reached, "after_train_iter", "after_val_epoch"}
+    later = {"before_train_iter", "after_train_iter", "before_val_iter", "after_val_epoch"}
     with pytest.raises(AssertionError), first_steps_told(later):
         head()
+
+
+def test_what_a_loader_s_process_raised_is_its_last_line_and_its_death_is_left_to_others():
+    text = "Caught KeyError.\nTraceback (most recent call last):\n  ...\nKeyError: 'img'"
+    told = r"line \d+\): KeyError: 'img'; --trace"
+    with pytest.raises(ConfigError, match=told), first_steps_told(set()):
+        raise RuntimeError(text)
+    with pytest.raises(RuntimeError, match="exited"), first_steps_told(set()):
+        raise RuntimeError("DataLoader worker (pid(s) 1) exited unexpectedly")
