@@ -53,6 +53,32 @@ def add_config_options(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_weights_parts(parser: argparse._ActionsContainer) -> None:
+    """`--prefix` and `--bands`: which of a checkpoint's tensors, which of their channels."""
+    parser.add_argument("--prefix", help="of the backbone's names in the weights [detected]")
+    parser.add_argument(
+        "--bands",
+        type=read_bands,
+        metavar="N,N,...",
+        help="for each input channel of the network, the number that it has in the weights, from "
+        "0, or none: 3,2,1 takes red, green and blue of weights for Sentinel-2's 13 bands",
+    )
+
+
+def read_bands(text: str) -> tuple[int | None, ...]:
+    """Numbers of input channels, as they are typed.
+
+    >>> read_bands("3,2,1"), read_bands("0,1,2,none")
+    ((3, 2, 1), (0, 1, 2, None))
+    """
+    parts = [part.strip().lower() for part in text.strip("()[] ").split(",")]
+    if not all(part == "none" or (part.isascii() and part.isdigit()) for part in parts):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: write numbers of the weights' channels from 0, or none, as 3,2,1"
+        )
+    return tuple(None if part == "none" else int(part) for part in parts)
+
+
 def read_config_options(pairs: Sequence[str] | None) -> dict[str, Any] | None:
     """The changes of `--cfg-options`; None if it was not given."""
     from ..openmmlab.configs.cfg_options import parse_options

@@ -21,6 +21,7 @@ def choose_network(
     cfg_options: Sequence[str] = (),
     any_backbone: bool = False,
     prefix: str | None = None,
+    bands: Sequence[int | None] | None = None,
 ) -> ChosenNetwork:
     """The backbone that a config, a depth, or weights alone describe.
 
@@ -34,6 +35,8 @@ def choose_network(
         cfg_options: of the config, each as ``'model.backbone.width=0.5'``.
         any_backbone: whether the config's backbone may be of another class than ``FlexResNet``.
         prefix: of the backbone's names in the weights; None detects it.
+        bands: for each input channel of the network, the number that it has in the weights; the
+            network gets as many channels.
 
     Raises:
         InputError: no network, or more than one, is described; or as in ``network_of_config``.
@@ -45,14 +48,15 @@ def choose_network(
         ((128,), 'no weights were given: they are random')
     """
     given = parse_pairs("--options", options)
-    if prefix is not None and weights is None:
-        raise InputError("--prefix: there are no weights; give a checkpoint")
+    for name, value in (("--prefix", prefix), ("--bands", bands)):
+        if value is not None and weights is None:
+            raise InputError(f"{name}: there are no weights; give a checkpoint")
     if config is None:
         if cfg_options:
             raise InputError("--cfg-options: there is no config to change; give CONFIG")
         if depth is None and weights is None and "stage_blocks" not in given:
             raise InputError("no network: give CONFIG, --depth or --weights")
-        return flexible_network(depth, weights, given, prefix=prefix)
+        return flexible_network(depth, weights, given, prefix=prefix, bands=bands)
     if depth is not None:
         raise InputError("CONFIG and --depth: give one of them; --options depth=... changes it")
     missing = [name for name in ("mmengine", "mmcv") if importlib.util.find_spec(name) is None]
@@ -72,4 +76,5 @@ def choose_network(
         cfg_options=typed.parse_options(cfg_options),
         any_backbone=any_backbone,
         prefix=prefix,
+        bands=bands,
     )

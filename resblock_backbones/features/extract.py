@@ -133,8 +133,9 @@ def _check_channels(net: nn.Module) -> None:
     first = next((one for one in net.modules() if isinstance(one, nn.Conv2d)), None)
     if first is not None and first.in_channels > 3:
         raise ValueError(
-            f"the network takes {first.in_channels} channels, these images have 3; compute its "
-            "features in Python, from arrays with all channels"
+            f"the network takes {first.in_channels} channels, these images have 3; bands= "
+            "(--bands) names three of the weights' channels, or compute the features in Python, "
+            "from arrays with all channels"
         )
 
 

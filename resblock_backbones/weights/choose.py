@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -38,6 +38,7 @@ def flexible_network(
     options: Mapping[str, Any] | None = None,
     *,
     prefix: str | None = None,
+    bands: Sequence[int | None] | None = None,
 ) -> ChosenNetwork:
     """A ``FlexResNet`` from a depth, weights and options.
 
@@ -48,6 +49,8 @@ def flexible_network(
             fit it; without one the network is inferred from the weights, and these options take
             precedence.
         prefix: of the backbone's names in the weights; None detects it.
+        bands: for each input channel of the network, the number that it has in the weights, as
+            :func:`load_weights` takes it.
 
     Raises:
         ValueError, TypeError: neither depth nor weights, or an invalid option.
@@ -59,6 +62,8 @@ def flexible_network(
         ((16, 32, 64, 128), 'no weights were given: they are random')
     """
     options = dict(options or {})
+    if bands is not None:
+        options.setdefault("in_channels", len(bands))
     if weights is None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
@@ -66,9 +71,9 @@ def flexible_network(
     opened, found = open_backbone(weights, prefix)
     pixels = pixels_of(opened.name, found)
     if depth is None:
-        net = build_network(FlexResNet, opened, found, options=options)
+        net = build_network(FlexResNet, opened, found, bands=bands, options=options)
         return ChosenNetwork(net.eval(), pixels, f"weights from {weights}")
     known = {"style": found.style, **found.claims.options, **opened.options}
     net = FlexResNet(depth, **{**known, **options})
-    report = load_weights(net, weights, prefix=prefix)
+    report = load_weights(net, weights, prefix=prefix, bands=bands)
     return ChosenNetwork(net.eval(), pixels, f"{weights}: {report}")

@@ -266,6 +266,27 @@ def test_a_network_of_thirteen_bands_is_told_in_one_line(photos, capsys):
     assert "takes 13 channels, these images have 3" in told and "Traceback" not in told
 
 
+def test_three_bands_of_thirteen_make_a_network_for_photos(photos, capsys):
+    net = resnet18().eval()
+    state = net.state_dict()
+    many = 0.02 * torch.randn(64, 13, 7, 7)
+    torch.save(state | {"conv1.weight": many}, "sentinel.pth")
+    torch.save(state | {"conv1.weight": many[:, [3, 2, 1]]}, "r18.pth")
+    for more in ((), ("--depth", "18")):
+        given = ("--weights", "sentinel.pth", "--bands", "3,2,1", *more)
+        assert run(photos, *given, "--out", f"out{len(more)}") == 0
+        found = read_features(Path(f"out{len(more)}", "a.npz")).maps["layer4"]
+        assert np.abs(found - torchvisions_maps(photos / "a.png")[3].numpy()).max() < 1e-4
+    assert run(photos, "--weights", "r18.pth", "--bands", "0,5,1", "--out", "out3") == 2
+    told = capsys.readouterr().err
+    assert "has 3 input channels, the last of which is number 2" in told
+    assert run(photos, "--depth", "18", "--bands", "3,2,1", "--out", "out3") == 2
+    assert "--bands: there are no weights" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run(photos, "--weights", "r18.pth", "--bands", "red,green", "--out", "out3")
+    assert "write numbers of the weights' channels from 0, or none" in capsys.readouterr().err
+
+
 def test_a_guess_about_the_weights_is_one_line_of_warning(photos, capsys):
     from torchvision.models import resnet50
 

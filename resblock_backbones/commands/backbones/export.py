@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from ...options.errors import InputError
-from ..arguments import add_config_options
+from ..arguments import add_config_options, add_weights_parts
 from .export_whole import export_whole
 
 MISTAKES = (ValueError, TypeError, OSError, ImportError)
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone-only", action="store_true", help="no neck, no head")
     parser.add_argument("--depth", type=int, help="depth of the network, in place of a config")
     parser.add_argument("--weights", help="a file, or a name such as torchvision://resnet50")
-    parser.add_argument("--prefix", help="of the backbone's names in the weights [detected]")
+    add_weights_parts(parser)
     parser.add_argument(
         "--options",
         nargs="+",
@@ -99,6 +99,7 @@ def export_backbone(given: argparse.Namespace) -> None:
         given.weights or given.checkpoint,
         given.options,
         prefix=given.prefix,
+        bands=given.bands,
     )
     print(origin, file=sys.stderr)
     done = export(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...options.errors import InputError
-from ..arguments import add_config_options
+from ..arguments import add_config_options, add_weights_parts
 
 if TYPE_CHECKING:
     from ...weights.choose import ChosenNetwork
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     network = parser.add_argument_group("... or a FlexResNet")
     network.add_argument("--depth", type=int, help="18, 34, 50, 101 or 152 [that of the weights]")
     network.add_argument("--weights", help="a file, a URL, torchvision://..., timm://... [random]")
-    network.add_argument("--prefix", help="of the backbone's names in the weights [detected]")
+    add_weights_parts(network)
     network.add_argument(
         "--options",
         nargs="+",
@@ -116,4 +116,5 @@ def _network(given: argparse.Namespace) -> ChosenNetwork:
         cfg_options=given.cfg_options or [],
         any_backbone=True,
         prefix=given.prefix,
+        bands=given.bands,
     )

@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import re
 
-from ..arguments import add_config_options
+from ..arguments import add_config_options, add_weights_parts
 
 MISTAKES = (ValueError, TypeError, OSError, ImportError)
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", nargs="?", help="a config file, or a shipped one's name")
     parser.add_argument("--depth", type=int, help="of the network, in place of a config")
     parser.add_argument("--weights", help="a file, or a name as torchvision://resnet50")
-    parser.add_argument("--prefix", help="of the backbone's names in the weights [detected]")
+    add_weights_parts(parser)
     parser.add_argument(
         "--options",
         nargs="+",
@@ -64,6 +64,7 @@ def run(given: argparse.Namespace) -> None:
         options,
         cfg_options=given.cfg_options or [],
         prefix=given.prefix,
+        bands=given.bands,
     )
     summary = summarise(chosen.network, given.size)  # type: ignore[arg-type]
     model = None

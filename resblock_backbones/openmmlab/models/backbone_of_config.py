@@ -28,6 +28,7 @@ def network_of_config(
     cfg_options: Mapping[str, Any] | None = None,
     any_backbone: bool = False,
     prefix: str | None = None,
+    bands: Sequence[int | None] | None = None,
 ) -> ChosenNetwork:
     """The backbone of a config.
 
@@ -41,6 +42,7 @@ def network_of_config(
             the model, anywhere in it.
         prefix: of the backbone's names in the weights; None detects a ``FlexResNet``'s, and takes
             the place in the model for another backbone's.
+        bands: for each input channel of a ``FlexResNet``, the number that it has in the weights.
 
     Raises:
         ConfigError: the config cannot be read, has no such backbone or several different ones, or
@@ -50,6 +52,8 @@ def network_of_config(
     cfg = read_config(config, cfg_options)
     path, backbone = _find_backbone(cfg, config, any_backbone)
     chosen = {**backbone, **(options or {})}
+    if bands is not None:
+        chosen.setdefault("in_channels", len(bands))
     with (
         torch.random.fork_rng(devices=[]),
         MODELS.switch_scope_and_registry(scope_of(cfg)) as registry,
@@ -67,7 +71,7 @@ def network_of_config(
         begins = chosen.get("init_cfg") or chosen.get("pretrained")
         origin = f"weights as the config's init_cfg says: {begins}" if begins else RANDOM
     elif isinstance(net, FlexResNet):
-        origin = f"{weights}: {load_weights(net, weights, prefix=prefix)}"
+        origin = f"{weights}: {load_weights(net, weights, prefix=prefix, bands=bands)}"
     else:
         names = f"{path}." if prefix is None else f"{prefix.rstrip('.')}."
         load_model_weights(net, weights, prefix=names)
