@@ -86,6 +86,27 @@ def read_config_options(pairs: Sequence[str] | None) -> dict[str, Any] | None:
     return None if pairs is None else parse_options(pairs)
 
 
+def add_views(parser: argparse._ActionsContainer) -> None:
+    """`--tta` and `--tta-scales`."""
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="test-time augmentation: the config's, else the image and its mirror image",
+    )
+    parser.add_argument(
+        "--tta-scales",
+        nargs="+",
+        type=float,
+        metavar="FACTOR",
+        help="the same at several sizes, such as 0.75 1 1.25 times the usual one",
+    )
+
+
+def views_given(given: argparse.Namespace) -> Sequence[float] | None:
+    """The scales of test-time augmentation, empty for the usual one; None where none is asked."""
+    return given.tta_scales or (() if given.tta else None)
+
+
 def add_launcher(parser: argparse.ArgumentParser) -> None:
     """`--launcher`, and the rank that a launcher passes."""
     parser.add_argument("--launcher", choices=["none", "pytorch", "slurm", "mpi"], default="none")

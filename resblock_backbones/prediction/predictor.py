@@ -39,6 +39,12 @@ class Model(Protocol):
     def predict_frames(self, frames: Sequence[np.ndarray]) -> list[Prediction]: ...
 
 
+#: Why test-time augmentation is for models with all their scores.
+NO_VIEWS = (
+    "test-time augmentation merges the scores of a model, and an exported file gives final "
+    "objects and label maps; use the config and its checkpoint"
+)
+
 #: Opens the model of a config with a checkpoint, or a stored one; MMEngine's room sets it.
 CONFIG_MODELS: list[Callable[..., Model]] = []
 
@@ -53,6 +59,8 @@ class Predictor:
         score_threshold: objects with a lower score are left out.
         batch_size: images at once; only images of the same size share a batch.
         device: where the model of a config computes; None is a GPU if one is available.
+        tta: test-time augmentation: also predict the mirrored image, and merge (not with `.onnx`).
+        tta_scales: predict it at these multiples of its size too.
 
     Attributes:
         classes, palette: names and colours by label.
@@ -75,6 +83,8 @@ class Predictor:
         score_threshold: float = 0.3,
         batch_size: int = 1,
         device: str | None = None,
+        tta: bool = False,
+        tta_scales: Sequence[float] = (),
     ) -> None:
         if not 0 <= score_threshold <= 1:
             raise InputError(f"score_threshold={score_threshold}: must lie in 0 to 1")
@@ -84,6 +94,8 @@ class Predictor:
         if str(model).endswith(".onnx"):
             if checkpoint is not None:
                 raise InputError(f"{model}: has its weights; a checkpoint was given beside it")
+            if tta or tta_scales:
+                raise InputError(f"{model}: {NO_VIEWS}")
             self.model: Model = OnnxModel(model, score_threshold=score_threshold)
         elif checkpoint is None and not is_stored(model):
             raise InputError(f"{model}: is no .onnx file; a config needs a checkpoint beside it")
@@ -99,6 +111,7 @@ class Predictor:
                 None if checkpoint is None else str(checkpoint),
                 score_threshold=score_threshold,
                 device=device,
+                views=tta_scales if tta or tta_scales else None,
             )
         self.classes, self.palette = self.model.classes, tuple(self.model.palette)
 

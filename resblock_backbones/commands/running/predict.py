@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from ...files.shipped_configs import find_config
 from ...options.errors import InputError
-from ..arguments import add_config_options, read_config_options, require_mm_packages
+from ..arguments import (
+    add_config_options,
+    add_views,
+    read_config_options,
+    require_mm_packages,
+    views_given,
+)
 
 if TYPE_CHECKING:
     from ...prediction.write import PredictionSummary
@@ -39,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SCORE",
         help="leave out objects with a lower score [0.3]",
     )
+    add_views(parser)
     parser.add_argument("--device", help="where to compute [cuda, or cpu]")
     parser.add_argument("--batch-size", type=int, default=1, help="images in a batch [1]")
     parser.add_argument("--force", action="store_true", help="replace existing files")
@@ -64,6 +71,10 @@ def _of_file(given: argparse.Namespace) -> PredictionSummary:
     exported = given.config.endswith(".onnx")
     if exported and given.device is not None:
         raise InputError(f"--device: is for the model of a config, and {given.config} is none")
+    if exported and views_given(given) is not None:
+        from ...prediction.predictor import NO_VIEWS
+
+        raise InputError(f"--tta: {given.config}: {NO_VIEWS}")
     if given.cfg_options is not None:
         raise InputError(f"--cfg-options: is for a config, and {given.config} is none")
     return predict_files(
@@ -84,7 +95,12 @@ def _opened(given: argparse.Namespace, exported: bool) -> Any:
     require_mm_packages()
     from ...openmmlab.hub.opened import open_stored
 
-    return open_stored(given.config, score_threshold=given.score_threshold, device=given.device)
+    return open_stored(
+        given.config,
+        score_threshold=given.score_threshold,
+        device=given.device,
+        views=views_given(given),
+    )
 
 
 def _of_config(given: argparse.Namespace) -> PredictionSummary:
@@ -95,10 +111,12 @@ def _of_config(given: argparse.Namespace) -> PredictionSummary:
     checkpoint, *images = given.images
     if not images:
         raise InputError("no images: give CONFIG, CHECKPOINT and images, or MODEL.onnx and images")
-    options = vars(given) | {
+    views = views_given(given)
+    options = {k: v for k, v in vars(given).items() if k not in ("tta", "tta_scales")} | {
         "config": find_config(given.config),
         "checkpoint": checkpoint,
         "images": images,
+        "views": views,
         "cfg_options": read_config_options(given.cfg_options),
     }
     with deaths_explained():

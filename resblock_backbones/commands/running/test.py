@@ -2,6 +2,7 @@
 
 resblock test CONFIG work_dirs/mine/epoch_12.pth
 resblock test CONFIG model.onnx                 # of `resblock export`
+resblock test CONFIG epoch_12.pth --tta
 resblock test CONFIG epoch_12.pth --show-dir drawn --out predictions.pkl
 """
 
@@ -13,9 +14,11 @@ from ...files.shipped_configs import find_config
 from ..arguments import (
     add_config_options,
     add_launcher,
+    add_views,
     read_config_options,
     require_mm_packages,
     take_local_rank,
+    views_given,
 )
 
 INTERRUPTED = "interrupted; no metrics were computed"
@@ -32,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wait-time", type=float, default=2, metavar="SECONDS", help="how long a window stays [2]"
     )
+    add_views(parser)
     add_config_options(parser)
     add_launcher(parser)
 
@@ -42,7 +46,9 @@ def run(given: argparse.Namespace) -> None:
     from ...openmmlab.training.launch import test
     from ...openmmlab.training.processes import deaths_explained
 
-    options = vars(given)
+    views = views_given(given)
+    options = {k: v for k, v in vars(given).items() if k not in ("tta", "tta_scales")}
+    options["views"] = views
     take_local_rank(options)
     options["config"] = find_config(given.config)
     options["cfg_options"] = read_config_options(given.cfg_options)

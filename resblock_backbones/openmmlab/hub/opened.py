@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import Config
@@ -15,13 +16,20 @@ from .facts import read_facts
 HUB = "hf-hub:"
 
 
-def open_stored(source: str, *, score_threshold: float, device: str | None = None) -> Predictor:
+def open_stored(
+    source: str,
+    *,
+    score_threshold: float,
+    device: str | None = None,
+    views: Sequence[float] | None = None,
+) -> Predictor:
     """The model of a folder that ``resblock share`` wrote, or of the Hub.
 
     Args:
         source: the folder, or ``'hf-hub:user/name'``, with ``@revision`` if it is not the newest.
         score_threshold: objects with a lower score are left out.
         device: where to compute; None is a GPU if one is available.
+        views: scales of test-time augmentation; see `Predictor`.
 
     Raises:
         InputError: there is no such model, it is damaged or of a newer version.
@@ -47,4 +55,4 @@ def open_stored(source: str, *, score_threshold: float, device: str | None = Non
         },
         filename=str(file),
     )
-    return Predictor(cfg, str(weights), device=where, score_threshold=score_threshold)
+    return Predictor(cfg, str(weights), device=where, score_threshold=score_threshold, views=views)

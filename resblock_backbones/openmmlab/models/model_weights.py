@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
@@ -41,6 +42,7 @@ def load_model_weights(model: nn.Module, file: str, *, prefix: str = "") -> Mapp
             for name, value in state.items()
             if name.startswith(prefix)
         }
+    model = behind_wrappers(model)
     matched, parts = compare_weights(model, state, [], backbone="" if prefix else "backbone.")
     if not matched:
         raise CheckpointError(f"{file}: none of its weights fits the model of the config")
@@ -53,6 +55,14 @@ def load_model_weights(model: nn.Module, file: str, *, prefix: str = "") -> Mapp
     model.load_state_dict(state, strict=False)
     meta = checkpoint.get("meta")
     return meta if isinstance(meta, Mapping) else {}
+
+
+def behind_wrappers(model: nn.Module) -> nn.Module:
+    """The model that a checkpoint is of: not a process's wrapper, nor one for several views."""
+    inner: Any = model
+    while is_model_wrapper(inner) or isinstance(inner, BaseTTAModel):
+        inner = inner.module
+    return inner
 
 
 def compare_weights(

@@ -22,6 +22,7 @@ def predict(
     device: str | None = None,
     batch_size: int = 1,
     force: bool = False,
+    views: Sequence[float] | None = None,
     cfg_options: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> PredictionSummary:
@@ -32,6 +33,7 @@ def predict(
         checkpoint: with all the model's weights.
         images, out, score_threshold, batch_size, force, progress: as of `predict_files`.
         device: where to compute; None is a GPU if one is available.
+        views: scales of test-time augmentation; see `Predictor`.
         cfg_options: dotted key -> value, merged into the config.
 
     Raises:
@@ -43,6 +45,7 @@ def predict(
             checkpoint,
             score_threshold=score_threshold,
             device=device,
+            views=views,
             cfg_options=cfg_options,
         ),
         images,
@@ -60,6 +63,7 @@ def open_config(
     *,
     score_threshold: float,
     device: str | None = None,
+    views: Sequence[float] | None = None,
     cfg_options: Mapping[str, Any] | None = None,
 ) -> Predictor:
     """The model of a config with a checkpoint.
@@ -72,4 +76,4 @@ def open_config(
     except ValueError as error:
         raise ImageError(str(error)) from error
     cfg = read_config(config, cfg_options)
-    return Predictor(cfg, checkpoint, device=where, score_threshold=score_threshold)
+    return Predictor(cfg, checkpoint, device=where, score_threshold=score_threshold, views=views)

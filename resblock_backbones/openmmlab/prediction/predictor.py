@@ -22,6 +22,7 @@ from ...prediction.prediction import Prediction
 from ..configs.scopes import check_scope, import_scope, scope_of
 from ..configs.signatures import class_behind
 from ..datasets.images import LoadWholeImageFromFile
+from ..datasets.views import use_views
 from ..models.channels import link_channels
 from ..models.model_weights import load_model_weights
 
@@ -34,6 +35,7 @@ class Predictor:
         checkpoint: with all the model's weights.
         device: where to compute.
         score_threshold: objects with a lower score are left out.
+        views: scales of test-time augmentation, empty for mirrored images alone; None for none.
 
     Attributes:
         classes: names by label, from the checkpoint, else from the config; empty if neither has
@@ -46,7 +48,13 @@ class Predictor:
     """
 
     def __init__(
-        self, cfg: Config, checkpoint: str, *, device: torch.device, score_threshold: float
+        self,
+        cfg: Config,
+        checkpoint: str,
+        *,
+        device: torch.device,
+        score_threshold: float,
+        views: Sequence[float] | None = None,
     ) -> None:
         if "model" not in cfg:
             raise ConfigError(f"{cfg.filename}: has no model")
@@ -54,6 +62,8 @@ class Predictor:
         import_scope(scope_of(cfg))
         init_default_scope(scope_of(cfg) or "mmengine")
         self.notes = link_channels(cfg.model)
+        if views is not None:
+            self.notes.append(use_views(cfg, views))
         self.dataset = dataset_of(cfg)
         steps = list(steps_without_annotations(cfg, self.dataset))
         self._load = LoadWholeImageFromFile(**_loading(steps))
@@ -174,7 +184,12 @@ def steps_without_annotations(
                 f"{cfg.filename}: its test pipeline begins with {kind}; predict reads image files "
                 "and needs LoadImageFromFile there"
             )
-        if number == 0 or not kind.startswith("Load"):
+        if kind == "TestTimeAug":
+            options = [
+                column for column in step["transforms"] if not _kind(column[0]).startswith("Load")
+            ]
+            yield {**step, "transforms": options}
+        elif number == 0 or not kind.startswith("Load"):
             yield step
 
 

@@ -21,6 +21,7 @@ from mmengine.runner import Runner
 
 from ...files.whole import remove_parts
 from ...options.errors import ConfigError
+from ...prediction.predictor import NO_VIEWS
 from ...weights import CheckpointError
 from ..configs.read import read_config
 from ..configs.scopes import check_scope, scope_of
@@ -28,6 +29,7 @@ from ..configs.unused_keys import unused_keys
 from ..datasets.coco_data import CheckedData
 from ..datasets.copies import with_copies
 from ..datasets.dataset_checks import check_datasets
+from ..datasets.views import use_views
 from ..models.channels import link_channels, stride_warnings
 from ..models.exported import ExportedModel
 from ..models.flexible_backbones import check_backbones
@@ -117,6 +119,7 @@ def test(
     show: bool = False,
     show_dir: str | None = None,
     wait_time: float = 2,
+    views: Sequence[float] | None = None,
     cfg_options: Mapping[str, Any] | None = None,
     launcher: str = "none",
 ) -> dict[str, float]:
@@ -131,6 +134,7 @@ def test(
         show: show each image with its predictions in a window.
         show_dir: a folder for these images.
         wait_time: how long a window stays, in seconds.
+        views: scales of test-time augmentation, empty for mirrored images alone; None for none.
         cfg_options, launcher: as in `train`.
 
     Returns:
@@ -151,8 +155,11 @@ def test(
         raise ConfigError(f"{config}: no test_dataloader, nothing to test")
     if show or show_dir:
         _draw_images(cfg, show, show_dir, wait_time)
-    checked = _prepare(cfg, ["test_dataloader"], [])
     exported = checkpoint.endswith(".onnx")
+    if exported and views is not None:
+        raise ConfigError(f"--tta: {checkpoint}: {NO_VIEWS}")
+    notes = [] if views is None else [use_views(cfg, views)]
+    checked = _prepare(cfg, ["test_dataloader"], notes)
     if exported:
         cfg.model, cfg.load_from = {"type": ExportedModel, "file": checkpoint}, None
     runner = _runner(cfg, checked)

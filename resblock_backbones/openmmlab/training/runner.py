@@ -30,7 +30,7 @@ from ...weights import CheckpointError
 from ..datasets.copies import with_copies
 from ..datasets.images import LoadWholeImageFromFile
 from ..datasets.pipelines import kind_of
-from ..models.model_weights import compare_weights
+from ..models.model_weights import behind_wrappers, compare_weights
 from .evaluation.choose import with_faster_coco
 from .screen import quiet_screen_handlers
 from .setup.batches import check_batches
@@ -202,8 +202,7 @@ class FlexRunner(Runner):
             )
 
     def _check_weights(self, filename: str, state_dict: dict[str, Any], revise_keys: list) -> None:
-        model = self.model.module if is_model_wrapper(self.model) else self.model
-        matched, parts = compare_weights(model, state_dict, revise_keys)
+        matched, parts = compare_weights(behind_wrappers(self.model), state_dict, revise_keys)
         if not matched:
             raise CheckpointError(f"{filename}: none of its weights fits the model of the config")
         if parts and self.needs_all_weights:
