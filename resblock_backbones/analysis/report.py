@@ -131,9 +131,7 @@ class Report:
     ) -> None:
         """Add a table, and the file `<name>.csv`; floats are rounded on the page alone."""
         rows = [list(row) for row in rows]
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\n").writerows([header, *rows])
-        self.files[f"{name}.csv"] = buffer.getvalue().encode()
+        self.data(name, header, rows)
         cells = "".join(f"<th>{html.escape(one)}</th>" for one in header)
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(_shown(one))}</td>" for one in row) + "</tr>"
@@ -141,6 +139,12 @@ class Report:
         )
         title = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
         self._parts.append(f'{title}<div class="wide"><table><tr>{cells}</tr>{body}</table></div>')
+
+    def data(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Add the file `<name>.csv` alone."""
+        buffer = io.StringIO()
+        csv.writer(buffer, lineterminator="\n").writerows([header, *rows])
+        self.files[f"{name}.csv"] = buffer.getvalue().encode()
 
     def page(self) -> str:
         """The HTML page."""

@@ -26,6 +26,7 @@ GROUPS: dict[str, dict[str, Row]] = {
         "curves": Row("running.curves", "plot several training runs together"),
         "share": Row("running.share", "store a trained model in a folder, or upload it"),
         "browse": Row("running.browse", "show what a model will see: images, annotations, plots"),
+        "analyse": Row("running.analyse", "show what a model gets right and wrong: curves, errors"),
         "check": Row("running.check", "check the data of a config, or a folder of annotations"),
     },
     "backbones": {

@@ -224,6 +224,7 @@ def test_the_tools_are_the_commands():
         ]
         called[tool.stem] = name
     assert called == {
+        "analyse": "analyse",
         "convert_checkpoint": "convert",
         "eval_imagenet": "imagenet",
         "export": "export",

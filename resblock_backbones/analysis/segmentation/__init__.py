@@ -1,0 +1,1 @@
+"""What a segmentor predicts, beside what there is: scores, confusions, errors at borders."""

@@ -1,0 +1,175 @@
+"""`resblock analyse`: one page shows what a model gets right and wrong."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("mmdet")
+pytest.importorskip("mmseg")
+
+from resblock_backbones.commands.front import main  # noqa: E402
+from resblock_backbones.data import make_shapes  # noqa: E402
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+BOXES = CONFIGS / "faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py"
+ANNOTATIONS = Path("data/shapes/annotations/instances_val.json")
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data") / "shapes"
+    make_shapes(folder, train=6, val=4, size=64, progress=False)
+    return folder
+
+
+@pytest.fixture
+def here(shapes, tmp_path, monkeypatch):
+    """A folder with the data set, of which a test may change what it likes."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(shapes, tmp_path / "data/shapes")
+    return tmp_path
+
+
+@pytest.fixture
+def predicted(here):
+    """`predictions.json` that says what the annotations say, all of it with a score of 0.8."""
+    content = json.loads(ANNOTATIONS.read_text())
+    for one in content["images"]:
+        one["file_name"] = f"data/shapes/val/{one['file_name']}"
+    for one in content["annotations"]:
+        one["score"] = 0.8
+        del one["segmentation"]
+    Path("predictions.json").write_text(json.dumps(content))
+    return content
+
+
+def analyse(*options, config=BOXES, out="out"):
+    return main(["analyse", str(config), *options, "--out", out])
+
+
+def table(name):
+    with Path("out", f"{name}.csv").open() as opened:
+        return list(csv.DictReader(opened))
+
+
+def test_perfect_predictions_have_an_average_precision_of_1(predicted, capsys):
+    assert analyse("--predictions", "predictions.json", "--worst", "2") == 0
+    told = capsys.readouterr().out
+    assert "bbox AP 1.000" in told and "warning: scores below 0.8 are left out of the saved" in told
+    assert {row["AP50"] for row in table("average_precision_bbox")} <= {"1.0", "nan"}
+    assert not table("images")
+    page = Path("out/index.html").read_text()
+    assert "Confusion matrix" in page and "Kinds of errors" in page
+
+
+def test_errors_are_counted_and_the_worst_images_drawn(predicted, capsys):
+    first = predicted["images"][0]["id"]
+    for one in predicted["annotations"]:
+        if one["image_id"] == first:
+            one["bbox"] = [0, 0, 2, 2]  # on the background
+    Path("predictions.json").write_text(json.dumps(predicted))
+    assert analyse("--predictions", "predictions.json", "--worst", "2") == 0
+    number = sum(one["image_id"] == first for one in predicted["annotations"])
+    rows = {row["kind"]: int(row["number"]) for row in table("errors")}
+    assert rows["background"] == rows["missed"] == number and sum(rows.values()) == 2 * number
+    (row,) = table("images")
+    assert (row["image"], row["false"]) == (
+        Path(predicted["images"][0]["file_name"]).name,
+        str(number),
+    )
+    drawn = sorted(one.name.split("_")[1] for one in Path("out/images").iterdir())
+    assert drawn == ["prediction.png", "truth.png"]
+
+
+def test_predictions_of_a_part_of_the_images_are_a_warning(predicted, capsys):
+    gone = predicted["images"].pop()["id"]
+    predicted["annotations"] = [one for one in predicted["annotations"] if one["image_id"] != gone]
+    Path("predictions.json").write_text(json.dumps(predicted))
+    assert analyse("--predictions", "predictions.json") == 0
+    told = capsys.readouterr().out
+    assert "has no predictions of 1 images of the data set" in told and "bbox AP 1.000" in told
+
+
+def test_a_list_of_coco_results(predicted, capsys):
+    Path("predictions.json").write_text(json.dumps(predicted["annotations"]))
+    assert analyse("--predictions", "predictions.json") == 0
+    assert "bbox AP 1.000" in capsys.readouterr().out
+
+
+def test_a_class_without_objects_is_a_note(predicted, capsys):
+    ring = next(one["id"] for one in predicted["categories"] if one["name"] == "ring")
+    content = json.loads(ANNOTATIONS.read_text())
+    content["annotations"] = [one for one in content["annotations"] if one["category_id"] != ring]
+    ANNOTATIONS.write_text(json.dumps(content))
+    assert analyse("--predictions", "predictions.json") == 0
+    told = capsys.readouterr().out
+    assert "nothing to measure: 'ring'" in told and "bbox AP 1.000" in told
+
+
+def break_images(content):
+    for one in content["images"]:
+        one["file_name"] = f"elsewhere/{one['id']}.jpg"
+
+
+def break_classes(content):
+    content["categories"][0]["name"] = "zebra"
+
+
+def break_scores(content):
+    del content["annotations"][0]["score"]
+
+
+def break_boxes(content):
+    content["annotations"][0]["bbox"] = [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (break_images, "is about other images"),
+        (break_classes, "predicts 'zebra', which is no class of the config"),
+        (break_scores, "object 0 has no score"),
+        (break_boxes, "must be x, y, width, height"),
+        (lambda content: content.pop("images"), "is no file of predictions: KeyError('images')"),
+        (lambda content: content.update(images=[]), "holds predictions of no image"),
+    ],
+)
+def test_predictions_that_do_not_fit_are_one_line(damage, message, predicted, capsys):
+    damage(predicted)
+    Path("predictions.json").write_text(json.dumps(predicted))
+    assert analyse("--predictions", "predictions.json") == 2
+    error = capsys.readouterr().err
+    assert message in error and error.strip().splitlines()[-1].startswith("error: ")
+    assert not Path("out").exists()
+
+
+def test_nothing_to_analyse_is_one_line(here, capsys):
+    assert analyse() == 2
+    assert "give a CHECKPOINT, or --predictions FILE" in capsys.readouterr().err
+    assert analyse("gone.pth") == 2
+    assert "gone.pth: there is no such checkpoint file" in capsys.readouterr().err
+    assert analyse("--predictions", "gone.json") == 2
+    assert "gone.json: there is no such file" in capsys.readouterr().err
+
+
+def test_a_test_set_without_annotations_is_one_line(predicted, capsys):
+    content = json.loads(ANNOTATIONS.read_text())
+    content["annotations"] = []
+    ANNOTATIONS.write_text(json.dumps(content))
+    assert analyse("--predictions", "predictions.json") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "annotations" in error
+    assert not Path("out").exists()
+
+
+def test_a_full_disk_leaves_nothing(predicted, capsys, monkeypatch):
+    def full(file, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert analyse("--predictions", "predictions.json", "--worst", "0") == 2
+    assert "No space left on device; nothing was written" in capsys.readouterr().err
+    assert not Path("out").exists() and not list(Path().glob(".out*"))
