@@ -24,6 +24,7 @@ collect_ignore_glob = ["*/conftest.py"]
 MEMORY = 2 * 2**30  # bytes that a process with tests should not pass
 GROWTH = 2**27  # bytes after which it is worth looking for what can be given back
 IN_USE = pytest.StashKey[int]()
+IMPORTED = pytest.StashKey[int]()  # modules at the last freeze
 STATUS = Path("/proc/self/status")  # of Linux
 
 
@@ -59,6 +60,9 @@ def pytest_runtest_teardown(item):
         if "torch._dynamo" in sys.modules:
             torch.compiler.reset()
         gc.collect()
+        if len(sys.modules) > item.config.stash.get(IMPORTED, 0) + 100:
+            gc.freeze()  # what packages made when imported stays: looking through it takes long
+            item.config.stash[IMPORTED] = len(sys.modules)
         if sys.platform == "linux":
             getattr(ctypes.CDLL(None), "malloc_trim", lambda _: None)(0)
         item.config.stash[IN_USE] = memory("VmRSS")

@@ -86,8 +86,8 @@ def test_an_interrupted_run_goes_on_and_each_config_has_its_line(tmp_path):
     assert again.stdout.strip().splitlines()[-2:] == first.stdout.strip().splitlines()[-2:]
 
 
-def test_a_folder_that_is_not_there_is_one_line(tmp_path):
-    command = [sys.executable, str(BENCHMARKS / "zoo_run.py"), "--results", str(tmp_path), "x/y"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr.strip().splitlines()[-1].startswith("error: x/y: no such folder")
+def test_a_folder_that_is_not_there_is_one_line(zoo, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["zoo_run.py", "--results", str(tmp_path), "x/y"])
+    assert zoo[0].main() == 2
+    told = capsys.readouterr().err.strip().splitlines()
+    assert told[-1].startswith("error: x/y: no such folder")

@@ -284,7 +284,10 @@ def test_without_mmengine_one_line_says_so_and_the_exit_status_is_1():
 @pytest.mark.parametrize(
     ("package", "source", "told"),
     [
-        ("cv2", NO_LIBGL, "OpenCV (cv2) cannot be imported (libGL.so.1"),
+        pytest.param(
+            *("cv2", NO_LIBGL, "OpenCV (cv2) cannot be imported (libGL.so.1"),
+            marks=pytest.mark.slow,
+        ),
         ("mmengine", "raise OSError('damaged')", "mmengine cannot be imported (OSError: damaged)"),
     ],
 )

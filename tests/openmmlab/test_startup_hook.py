@@ -55,6 +55,7 @@ def start(folder, code, **environment):
     )
 
 
+@pytest.mark.slow
 def test_mmdetections_own_tool_starts_with_it_and_not_without(tmp_path):
     without = start(tmp_path, TOOL_HELP)
     assert without.returncode == 1 and "No module named 'mmcv._ext'" in without.stderr
