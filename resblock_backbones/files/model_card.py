@@ -28,10 +28,13 @@ class Card:
         size: width and height of that: with ``keep_ratio`` the longer and shorter side that
             images fit into.
         most: objects of an image, at most; K of the outputs.
-        score_threshold: objects below it are left out by the graph.
+        score_threshold: objects below it are left out by the graph; where a segmentor has one
+            channel, the probability above which a pixel is of its class.
         mean, std: of the channels in the network's order; inside the graph.
         divisor: sides are padded to multiples of it; inside the graph.
         masks: ``none``, ``whole`` of the image's size, or ``raw`` as the network gives them.
+        logits: whether a segmentor gives the logits of all classes in place of a label map.
+        precision: of weights and convolutions; inputs and outputs do not depend on it.
         made_by: this package, PyTorch, and where they took part the MM packages: their versions.
     """
 
@@ -47,13 +50,15 @@ class Card:
     std: tuple[float, ...] = ()
     divisor: int = 1
     masks: Literal["none", "whole", "raw"] = "none"
+    logits: bool = False
+    precision: Literal["float32", "float16"] = "float32"
     made_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def outputs(self) -> tuple[str, ...]:
         """The names of the outputs."""
         if self.task == "segmentation":
-            return ("label_map",)
+            return ("logits",) if self.logits else ("label_map",)
         found = ("boxes", "scores", "labels", "num_detections")
         return found if self.masks == "none" else (*found, "masks")
 

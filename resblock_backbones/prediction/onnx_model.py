@@ -116,6 +116,9 @@ class OnnxModel:
         scale: tuple[float, float],
     ) -> Prediction:
         told: dict[str, Any] = {"classes": self.classes, "palette": tuple(self.palette)}
+        if "logits" in found:
+            logits = [_used(one, size, scale) for one in found["logits"][index]]
+            return Prediction(label_map=_likeliest(logits, size, self.card.score_threshold), **told)
         if "label_map" in found:
             used = _used(found["label_map"][index], size, scale)
             return Prediction(label_map=_nearest(used, size), **told)
@@ -200,6 +203,23 @@ def _nearest(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     rows = np.minimum(np.arange(size[0]) * values.shape[0] // size[0], values.shape[0] - 1)
     columns = np.minimum(np.arange(size[1]) * values.shape[1] // size[1], values.shape[1] - 1)
     return values[rows[:, None], columns]
+
+
+def _likeliest(logits: Sequence[np.ndarray], size: tuple[int, int], threshold: float) -> np.ndarray:
+    """The class of each pixel, of maps `(h, w)` for each class brought to a size, `(H, W)`."""
+    import cv2
+
+    label_map = np.zeros(size, np.int64)
+    best: np.ndarray | None = None
+    for label, given in enumerate(logits):
+        one = cv2.resize(given, size[::-1], interpolation=cv2.INTER_LINEAR)
+        if len(logits) == 1:
+            return (1 / (1 + np.exp(-one.clip(-60, 60))) > threshold).astype(np.int64)
+        if best is None:
+            best = one
+        label_map[one > best] = label
+        best = np.maximum(best, one)
+    return label_map
 
 
 def _pasted(masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:

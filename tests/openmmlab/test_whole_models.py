@@ -1,5 +1,8 @@
 """Whole models of MMDetection and MMSegmentation as files find what the models predict."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -15,11 +18,22 @@ from mmengine.config import Config  # noqa: E402
 from mmengine.registry import MODELS, init_default_scope  # noqa: E402
 
 from resblock_backbones import ExportError, export_model  # noqa: E402
-from resblock_backbones.deploy.models.compare import compare, example_images, fault, unpack  # noqa: E402
+from resblock_backbones.deploy.models.compare import (  # noqa: E402
+    HALF,
+    SINGLE,
+    compare,
+    example_images,
+    fault,
+    unpack,
+)
 from resblock_backbones.deploy.models.kinds import whole  # noqa: E402
 from resblock_backbones.files.model_card import CARD  # noqa: E402
 from resblock_backbones.files.shipped_configs import find_config  # noqa: E402
+from resblock_backbones.openmmlab.export.kind import Reference  # noqa: E402
 from resblock_backbones.openmmlab.models.channels import link_channels  # noqa: E402
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from spread_weights import spread_weights  # noqa: E402
 
 CONFIGS = {
     "RetinaNet": "retinanet/retinanet_flexr18-half_fpn_shapes",
@@ -36,7 +50,7 @@ SEGMENTORS = {
 }
 
 
-def built(name, **changes):
+def built(name, spread=True, **changes):
     """The model of a config with random weights, as small as it still is one."""
     config = {**CONFIGS, **SEGMENTORS}[name]
     cfg = Config.fromfile(find_config(f"resblock::{config}.py"))
@@ -44,14 +58,9 @@ def built(name, **changes):
     cfg.merge_from_dict({"model": changes})
     init_default_scope(cfg.default_scope)
     link_channels(cfg.model)
-    torch.manual_seed(0)
     model = MODELS.build(cfg.model).eval()
-    for key, value in model.state_dict().items():
-        if key.endswith("running_var"):
-            value.uniform_(0.5, 2)
-        # Scores and boxes that differ from each other, as those of a trained model do.
-        if value.dim() > 1 and any(part in key for part in ("cls", "reg", "mask_head.conv_logits")):
-            value.normal_(0, 0.05)
+    if spread:
+        spread_weights(model, lambda: Reference(model)(example_images()[0]))
     return model
 
 
@@ -70,7 +79,8 @@ def eager(model, batches, **options):
             outputs = ready.graph(batch)
         outputs = [outputs] if isinstance(outputs, torch.Tensor) else outputs
         found = unpack(outputs, ready.card.outputs)
-        rows.append(compare(batch.shape, found, ready.reference(batch)))
+        tolerance = HALF if options.get("fp16") else SINGLE
+        rows.append(compare(batch.shape, found, ready.reference(batch), tolerance))
     return rows
 
 
@@ -80,6 +90,24 @@ def test_the_graph_finds_what_the_model_predicts(name):
     assert fault(rows) is None
     assert sum(row.objects for row in rows) > 100
     assert max(row.box for row in rows) < 0.05
+
+
+@pytest.mark.parametrize("name", ["FCN", "DeepLabV3+"])
+def test_logits_are_those_of_the_model(name):
+    rows = eager(built(name), example_images()[:3], logits=True)
+    assert fault(rows) is None and max(row.score for row in rows) < 1e-4
+
+
+@pytest.mark.parametrize("name", ["RetinaNet", "Faster R-CNN", "PSPNet"])
+def test_half_precision_finds_the_same_up_to_its_digits(name):
+    model = built(name)
+    ready = whole(model, fp16=True)
+    assert ready.card.precision == "float16"
+    weights = [one for one in ready.graph.parameters() if one.is_floating_point()]
+    assert {one.dtype for one in weights} == {torch.float16}
+    rows = eager(model, example_images()[:2], fp16=True)
+    assert fault(rows, HALF) is None and sum(row.objects for row in rows) > 100
+    assert {one.dtype for one in model.parameters()} == {torch.float32}  # stays as it is
 
 
 HEADS = {
@@ -147,21 +175,51 @@ def test_a_file_takes_any_number_and_size_of_images(name, tmp_path):
     assert fault([compare(batch.shape, found, ready.reference(batch))]) is None
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["Faster R-CNN", "DeepLabV3"])
+def test_a_file_in_half_precision_takes_and_gives_what_the_other_does(name, tmp_path):
+    model = built(name)
+    sizes = [
+        export_model(
+            model, tmp_path / f"{fp16}.onnx", static=(128, 160), input_type="uint8", **more
+        )
+        for fp16, more in ((False, {}), (True, {"fp16": True}))
+    ]
+    assert sizes[1].size < 0.65 * sizes[0].size
+    opened = [session(tmp_path / f"{fp16}.onnx") for fp16 in (False, True)]
+    for part in ("get_inputs", "get_outputs"):
+        assert len({str([(v.name, v.type) for v in getattr(one, part)()]) for one in opened}) == 1
+    kinds = {one.data_type for one in onnx.load(tmp_path / "True.onnx").graph.initializer}
+    assert onnx.TensorProto.FLOAT16 in kinds
+
+
+@pytest.mark.slow
+def test_a_file_of_logits_gives_them_for_any_size(tmp_path):
+    done = export_model(built("DeepLabV3+"), tmp_path / "model.onnx", logits=True)
+    (out,) = session(tmp_path / "model.onnx").get_outputs()
+    assert out.name == "logits" and len(out.shape) == 4
+    assert max(row.score for row in done.compared) < 1e-3
+
+
 def test_what_cannot_be_written_is_named(tmp_path):
     soft = {"nms": {"type": "soft_nms", "iou_threshold": 0.5}}
     cases = (
-        (built("RetinaNet", test_cfg=soft), "bbox_head: nms=.*soft_nms"),
-        (built("FCN", test_cfg={"mode": "slide"}), "test_cfg.mode='slide': windows"),
+        (built("RetinaNet", False, test_cfg=soft), "bbox_head: nms=.*soft_nms"),
+        (built("FCN", False, test_cfg={"mode": "slide"}), "test_cfg.mode='slide': windows"),
         (torch.nn.Linear(1, 1), "Linear: is no detector or segmentor"),
     )
     for model, message in cases:
         with pytest.raises(ExportError, match=message):
             export_model(model, tmp_path / "model.onnx")
+    with pytest.raises(ExportError, match="RetinaNet: logits are those of a segmentor"):
+        export_model(built("RetinaNet", False), tmp_path / "model.onnx", logits=True)
+    with pytest.raises(ValueError, match="a WholeModel has them"):
+        export_model(whole(built("FCN", False)), tmp_path / "model.onnx", logits=True)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_head_with_steps_of_its_own_is_named(tmp_path):
-    model = built("RetinaNet")
+    model = built("RetinaNet", False)
 
     class OwnHead(type(model.bbox_head)):
         def _predict_by_feat_single(self, *args, **kwargs):

@@ -131,6 +131,32 @@ def test_label_maps_have_the_size_of_the_image(tmp_path):
     assert not one.label_map[:, :38].any() and one.draw(pixels).height >= 40
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_logits_become_a_label_map_of_the_size_of_the_image(channels, tmp_path):
+    # Red less 100 is the logit of the one class, or of the second of two.
+    nodes = [
+        helper.make_node("Gather", ["images", "zero"], ["red"], axis=1),
+        helper.make_node("Sub", ["red", "limit"], ["second"]),
+        helper.make_node("Mul", ["second", "none"], ["first"]),
+        helper.make_node("Concat", ["first", "second"][2 - channels :], ["logits"], axis=1),
+    ]
+    given = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, "h", "w"])
+    output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", channels, "h", "w"])
+    constants = [
+        numpy_helper.from_array(np.array([0]), "zero"),
+        numpy_helper.from_array(np.array(100, np.float32), "limit"),
+        numpy_helper.from_array(np.array(0, np.float32), "none"),
+    ]
+    card = Card("segmentation", "C", ("dark", "bright"), resize="exact", size=(32, 16), logits=True,
+                score_threshold=0.5)  # fmt: skip
+    save(tmp_path / "m.onnx", nodes, given, [output], card, constants)
+    pixels = np.zeros((40, 80, 3), np.uint8)
+    pixels[:, 40:, 0] = 255
+    (one,) = Predictor(tmp_path / "m.onnx")(pixels)
+    assert one.label_map.shape == (40, 80)
+    assert (one.label_map[:, 42:] == 1).all() and not one.label_map[:, :38].any()
+
+
 def test_predictions_are_drawn_and_become_coco_results(tmp_path):
     detector(tmp_path / "m.onnx")
     (one,) = Predictor(tmp_path / "m.onnx", score_threshold=0.0)(image(40, 40))

@@ -39,6 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     whole.add_argument(
         "--raw-masks", action="store_true", help="masks as the network gives them, small ones"
     )
+    whole.add_argument("--logits", action="store_true", help="of a segmentor, for all classes")
+    whole.add_argument(
+        "--fp16", action="store_true", help="weights and convolutions in half precision"
+    )
     whole.add_argument(
         "--input", choices=["float32", "uint8"], default="float32", help="type of images [float32]"
     )

@@ -21,6 +21,8 @@ def export_whole(given: argparse.Namespace) -> None:
         raise InputError(f"--to {given.to}: a whole model is written as onnx or pt2")
     if given.int8 and (given.to != "onnx" or not given.calibrate):
         raise InputError("--int8: is for --to onnx, and needs --calibrate IMAGES")
+    if given.int8 and given.fp16:
+        raise InputError("--int8, --fp16: give one of them")
     require_mm_packages(f"{given.config}")
     from ...openmmlab.export.of_config import whole_of_config
 
@@ -28,6 +30,8 @@ def export_whole(given: argparse.Namespace) -> None:
         find_config(given.config),
         given.checkpoint,
         raw_masks=given.raw_masks,
+        logits=given.logits,
+        fp16=given.fp16,
         cfg_options=read_config_options(given.cfg_options),
     )
     out = given.out or Path(f"{Path(given.config).stem}.{given.to}")

@@ -10,14 +10,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-#: How far a box may be from the model's, as a part of the image's longer side.
-BOX_TOLERANCE = 1e-3
-SCORE_TOLERANCE = 1e-3
-#: Detections that may have no counterpart: suppression and the choice of the best turn on the last
-#: digit where two boxes, or two scores, are as good as each other.
-ODD_ONES = 0.02
-#: Pixels that may be of another class or another mask: those where two are equally likely.
-ODD_PIXELS = 1e-3
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a file may be from its model.
+
+    Attributes:
+        box: a coordinate, as a part of the image's longer side.
+        score: a score; a logit as a part of the largest.
+        objects: the share of objects without a counterpart: suppression and the choice of the best
+            turn on the last digit where two boxes, or two scores, are as good as each other.
+        pixels: the share of pixels of another class: those where two are equally likely.
+        masks: the share of a mask's pixels.
+    """
+
+    box: float
+    score: float
+    objects: float
+    pixels: float
+    masks: float
+
+
+SINGLE = Tolerance(box=1e-3, score=1e-3, objects=0.02, pixels=1e-3, masks=0.02)
+#: Half precision has three digits.
+HALF = Tolerance(box=0.01, score=0.02, objects=0.1, pixels=0.02, masks=0.05)
 
 Found = dict[str, np.ndarray]
 
@@ -31,7 +47,7 @@ class Compared:
         objects: how many the model finds; the pixels, of a segmentor.
         odd: how many of them the file has not, or has and the model has not.
         box: the largest difference of a coordinate among the others, in pixels.
-        score: the largest difference of a score.
+        score: the largest difference of a score; of a logit, as a part of the largest.
         pixels: the share of the pixels of masks that differ.
     """
 
@@ -43,22 +59,32 @@ class Compared:
     pixels: float = 0.0
 
 
-def compare(shape: Sequence[int], ours: Sequence[Found], theirs: Sequence[Found]) -> Compared:
+def compare(
+    shape: Sequence[int],
+    ours: Sequence[Found],
+    theirs: Sequence[Found],
+    tolerance: Tolerance = SINGLE,
+) -> Compared:
     """Compare what is found in the images of a batch.
 
     Args:
         shape: of the batch.
         ours: of the file, one for each image.
         theirs: of the model.
+        tolerance: up to which an object counts as the same.
     """
+    if "logits" in theirs[0]:
+        return _compare_logits(
+            shape, [one["logits"] for one in ours], [one["logits"] for one in theirs]
+        )
     if "label_map" in theirs[0]:
         pairs = [(a["label_map"], b["label_map"]) for a, b in zip(ours, theirs, strict=True)]
         odd = sum(int((a != b).sum()) for a, b in pairs)
         return Compared(tuple(shape), sum(b.size for _, b in pairs), odd)
-    tolerance = BOX_TOLERANCE * max(shape[2:])
+    distance = tolerance.box * max(shape[2:])
     objects, odd, boxes, scores, pixels = 0, 0, [0.0], [0.0], [0.0]
     for mine, other in zip(ours, theirs, strict=True):
-        matched = _matched(mine, other, tolerance)
+        matched = _matched(mine, other, distance, tolerance.score)
         objects += len(other["scores"])
         odd += len(other["scores"]) + len(mine["scores"]) - 2 * len(matched)
         for i, j in matched:
@@ -71,7 +97,7 @@ def compare(shape: Sequence[int], ours: Sequence[Found], theirs: Sequence[Found]
     return Compared(tuple(shape), objects, odd, max(boxes), max(scores), share)
 
 
-def fault(rows: Sequence[Compared]) -> str | None:
+def fault(rows: Sequence[Compared], tolerance: Tolerance = SINGLE) -> str | None:
     """What is wrong with a file, or None.
 
     Example:
@@ -80,14 +106,17 @@ def fault(rows: Sequence[Compared]) -> str | None:
         'of 50 objects in 1x3x64x64, 9 are not in both'
     """
     segments = any(row.objects == row.shape[0] * row.shape[2] * row.shape[3] for row in rows)
-    allowed, what = (ODD_PIXELS, "pixels") if segments else (2 * ODD_ONES, "objects")
+    # An object that moved too far is in neither, which counts twice.
+    allowed, what = (tolerance.pixels, "pixels") if segments else (2 * tolerance.objects, "objects")
     total = sum(row.objects for row in rows)
     for row in rows:
         where = "x".join(map(str, row.shape))
         # One image may have few objects; all together are many.
         if row.odd > max(4, allowed * row.objects):
             return f"of {row.objects} {what} in {where}, {row.odd} are not in both"
-        if row.pixels > 0.02:
+        if segments and row.score > tolerance.score:
+            return f"logits in {where} differ by {row.score:.1e} of the largest"
+        if row.pixels > tolerance.masks:
             return f"masks in {where} differ in {100 * row.pixels:.1f} % of their pixels"
     odd = sum(row.odd for row in rows)
     if odd > max(2, allowed * total):
@@ -115,6 +144,8 @@ def unpack(outputs: Sequence[Any], names: Sequence[str]) -> list[Found]:
     }
     if "label_map" in named:
         return [{"label_map": one} for one in named["label_map"]]
+    if "logits" in named:
+        return [{"logits": one} for one in named["logits"]]
     counts = named.pop("num_detections")
     return [
         {name: value[index][: int(count)] for name, value in named.items()}
@@ -162,7 +193,18 @@ def example_images(divisor: int = 32) -> list[Tensor]:
     return [*batches, torch.zeros(1, 3, 3 * side, 3 * side, dtype=torch.uint8)]
 
 
-def _matched(mine: Found, other: Found, tolerance: float) -> list[tuple[int, int]]:
+def _compare_logits(
+    shape: Sequence[int], ours: Sequence[np.ndarray], theirs: Sequence[np.ndarray]
+) -> Compared:
+    odd, pixels, scores = 0, 0, [0.0]
+    for mine, other in zip(ours, theirs, strict=True):
+        first, second = (one.argmax(0) if len(one) > 1 else one[0] > 0 for one in (mine, other))
+        odd, pixels = odd + int((first != second).sum()), pixels + second.size
+        scores.append(float(np.abs(mine - other).max() / max(1e-6, np.abs(other).max())))
+    return Compared(tuple(shape), pixels, odd, score=max(scores))
+
+
+def _matched(mine: Found, other: Found, tolerance: float, of_score: float) -> list[tuple[int, int]]:
     free = set(range(len(mine["scores"])))
     pairs = []
     for j in range(len(other["scores"])):
@@ -170,7 +212,7 @@ def _matched(mine: Found, other: Found, tolerance: float) -> list[tuple[int, int
         for i in free:
             if mine["labels"][i] != other["labels"][j]:
                 continue
-            if abs(float(mine["scores"][i]) - float(other["scores"][j])) > SCORE_TOLERANCE:
+            if abs(float(mine["scores"][i]) - float(other["scores"][j])) > of_score:
                 continue
             far = float(np.abs(mine["boxes"][i] - other["boxes"][j]).max())
             if far <= distance:

@@ -20,7 +20,10 @@ from ..export import check_target, one_line
 from ..formats import onnx_bytes, program_of, quiet, read_onnx, require_onnx
 from ..opsets import LOWEST
 from .compare import (
+    HALF,
+    SINGLE,
     Compared,
+    Tolerance,
     compare,
     example_images,
     fault,
@@ -57,6 +60,8 @@ def export_model(
     to: Literal["onnx", "pt2"] = "onnx",
     *,
     raw_masks: bool = False,
+    logits: bool = False,
+    fp16: bool = False,
     input_type: Literal["float32", "uint8"] = "float32",
     static: tuple[int, int] | None = None,
     opset: int | None = None,
@@ -79,6 +84,9 @@ def export_model(
         to: the format.
         raw_masks: masks as the network gives them, ``(N, K, 28, 28)`` of probabilities, which are
             smaller; a reader lays them over the boxes.
+        logits: of a segmentor: ``logits`` ``(N, C, H, W)`` in place of ``label_map``.
+        fp16: weights, and what is computed with them, in half precision; what chooses boxes, inputs
+            and outputs stay as they are. Is compared with the model as it is, and may differ more.
         input_type: of the images.
         static: height and width, where a device wants fixed sizes; it is then one image.
         opset: of ONNX; None is the exporter's own choice.
@@ -99,7 +107,12 @@ def export_model(
         check_int("opset", opset, minimum=LOWEST)
     if to == "onnx":
         require_onnx()
-    ready = model if isinstance(model, WholeModel) else whole(model, raw_masks=raw_masks)
+    if isinstance(model, WholeModel):
+        if raw_masks or logits or fp16:
+            raise ValueError("raw_masks, logits, fp16: a WholeModel has them, or has not")
+        ready = model
+    else:
+        ready = whole(model, raw_masks=raw_masks, logits=logits, fp16=fp16)
     batches = _batches(ready.card, static, images)
     dtype = getattr(torch, input_type)
     with torch.no_grad(), quiet(), _silent_exporter():
@@ -113,7 +126,7 @@ def export_model(
         for batch in batches if static is not None else batches[1:]:
             progress(f"comparing {'x'.join(map(str, batch.shape))}")
             rows.append(_compared(run, ready, batch, dtype))
-    wrong = fault(rows)
+    wrong = fault(rows, _tolerance(ready.card))
     if wrong is not None:
         raise ExportError(f"to='{to}': differs from the model: {wrong}; nothing was written")
     write_whole(target, data)
@@ -176,7 +189,11 @@ def _compared(
     ours = unpack(outputs, ready.card.outputs)
     if ready.card.masks == "raw":
         theirs = [{name: one[name] for name in one if name != "masks"} for one in theirs]
-    return compare(batch.shape, ours, theirs)
+    return compare(batch.shape, ours, theirs, _tolerance(ready.card))
+
+
+def _tolerance(card: Card) -> Tolerance:
+    return HALF if card.precision == "float16" else SINGLE
 
 
 class _silent_exporter:  # noqa: N801 - used as a function

@@ -19,8 +19,8 @@ class WholeModel:
 
     Attributes:
         graph: of ``(N, 3, H, W)``, RGB, 0 to 255, to the card's outputs.
-        reference: the model itself, asked about images ``(N, 3, H, W)``, uint8; what it finds in
-            each, with masks of the image's size.
+        reference: the model itself, in its own precision, asked about images ``(N, 3, H, W)``,
+            uint8; what it finds in each, with masks of the image's size.
         card: what the file tells.
     """
 
@@ -37,14 +37,20 @@ class WholeModel:
 KINDS: list[Callable[..., WholeModel | None]] = []
 
 
-def whole(model: nn.Module, *, raw_masks: bool = False) -> WholeModel:
+def whole(
+    model: nn.Module, *, raw_masks: bool = False, logits: bool = False, fp16: bool = False
+) -> WholeModel:
     """A model as one graph, from the image to what is in it.
+
+    Args:
+        model: stays as it is.
+        raw_masks, logits, fp16: as of ``export_model``.
 
     Raises:
         ExportError: no kind of model that is known, or a part of it is not.
     """
     for kind in KINDS:
-        found = kind(model, raw_masks=raw_masks)
+        found = kind(model, raw_masks=raw_masks, logits=logits, fp16=fp16)
         if found is not None:
             return found
     backbone = getattr(model, "backbone", None)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import ExportError
+from ..graph.half import halved
 from ..graph.masks import paste_whole_pixels
 from ..graph.preparation import Preparation
 from ..graph.regions import pool_regions, with_image_numbers
@@ -21,16 +22,27 @@ from ..graph.selection import Detections, best, clip, listed, of_rows, padded, s
 
 #: torchvision's own: smaller boxes are no objects.
 SMALLEST = 1e-2
+#: The parts of a detector that are layers alone; between them boxes are chosen.
+LAYERS = (
+    "backbone",
+    "head",
+    "rpn.head",
+    "roi_heads.box_head",
+    "roi_heads.box_predictor",
+    "roi_heads.mask_head",
+    "roi_heads.mask_predictor",
+)
 
 
 class Detector(nn.Module):
     """What the detectors share: preparation, feature maps, anchors.
 
     Args:
-        model: is used as it is.
+        model: is used as it is; with ``fp16`` its layers become float16.
+        fp16: whether they compute in half precision.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, fp16: bool = False) -> None:
         super().__init__()
         transform = model.transform
         self.prepare = Preparation(
@@ -39,6 +51,11 @@ class Detector(nn.Module):
             divisor=transform.size_divisible,
         )
         self.model: Any = model
+        for part in LAYERS if fp16 else ():
+            path, _, name = part.rpartition(".")
+            parent = getattr(model, path, None) if path else model
+            if getattr(parent, name, None) is not None:
+                setattr(parent, name, halved(getattr(parent, name), fp16))
 
     def maps_of(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         x = self.prepare(images)
@@ -97,8 +114,8 @@ class TwoStage(Detector):
         ExportError: it has keypoints.
     """
 
-    def __init__(self, model: Any, raw_masks: bool = False) -> None:
-        super().__init__(model)
+    def __init__(self, model: Any, raw_masks: bool = False, fp16: bool = False) -> None:
+        super().__init__(model, fp16)
         if model.roi_heads.has_keypoint():
             raise ExportError(f"{type(model).__name__}: keypoints are not written")
         self.raw_masks, self.has_masks = raw_masks, model.roi_heads.has_mask()

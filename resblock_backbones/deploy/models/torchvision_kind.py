@@ -13,6 +13,8 @@ from torchvision.models.segmentation._utils import _SimpleSegmentationModel
 
 from ...files.model_card import Card
 from ...version import __version__
+from ..errors import ExportError
+from ..graph.half import halved
 from ..graph.preparation import Preparation
 from ..graph.regions import free_pooling
 from .compare import Found
@@ -24,31 +26,50 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Segmentor(nn.Module):
-    """One of torchvision's segmentation models with its preparation: the class of each pixel."""
+    """One of torchvision's segmentation models with its preparation: the class of each pixel.
 
-    def __init__(self, model: nn.Module) -> None:
+    Args:
+        model: is used as it is; with ``fp16`` it becomes float16.
+        logits: give ``(N, C, H, W)`` in place of classes.
+        fp16: compute in half precision.
+    """
+
+    def __init__(self, model: nn.Module, logits: bool = False, fp16: bool = False) -> None:
         super().__init__()
         self.prepare = Preparation([255 * one for one in MEAN], [255 * one for one in STD])
-        self.model = model
+        self.model, self.logits = halved(model, fp16), logits
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.model(self.prepare(images))["out"].argmax(1)
+        logits: Tensor = self.model(self.prepare(images))["out"]
+        return logits if self.logits else logits.argmax(1)
 
 
-def torchvision_model(model: nn.Module, *, raw_masks: bool = False) -> WholeModel | None:
-    """A detector or segmentation model of torchvision's as one graph; None of another model."""
+def torchvision_model(
+    model: nn.Module, *, raw_masks: bool = False, logits: bool = False, fp16: bool = False
+) -> WholeModel | None:
+    """A detector or segmentation model of torchvision's as one graph; None of another model.
+
+    Raises:
+        ExportError: a part of it cannot be written.
+    """
     if not isinstance(model, _SimpleSegmentationModel | FasterRCNN | RetinaNet | FCOS):
         return None
     ready: Any = free_pooling(copy.deepcopy(model).cpu().eval().requires_grad_(False))
-    made_by = {
+    told: dict[str, Any] = {"precision": "float16" if fp16 else "float32"}
+    told["made_by"] = {
         "resblock_backbones": __version__,
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
     }
     if isinstance(ready, _SimpleSegmentationModel):
-        card = Card("segmentation", type(model).__name__, mean=MEAN, std=STD, made_by=made_by)
-        return WholeModel(Segmentor(ready).eval(), SegmentorReference(model), card)
-    graph = TwoStage(ready, raw_masks) if isinstance(ready, FasterRCNN) else SingleStage(ready)
+        told |= {"mean": MEAN, "std": STD, "logits": logits}
+        card = Card("segmentation", type(model).__name__, **told)
+        graph: nn.Module = Segmentor(ready, logits, fp16)
+        return WholeModel(graph.eval(), SegmentorReference(model, logits), card)
+    if logits:
+        raise ExportError(f"{type(model).__name__}: logits are those of a segmentor")
+    two_stage = isinstance(ready, FasterRCNN)
+    graph = TwoStage(ready, raw_masks, fp16) if two_stage else SingleStage(ready, fp16)
     parts = ready.roi_heads if isinstance(graph, TwoStage) else ready
     masks = isinstance(graph, TwoStage) and graph.has_masks
     transform = ready.transform
@@ -63,7 +84,7 @@ def torchvision_model(model: nn.Module, *, raw_masks: bool = False) -> WholeMode
         std=tuple(transform.image_std),
         divisor=transform.size_divisible,
         masks=("raw" if raw_masks else "whole") if masks else "none",
-        made_by=made_by,
+        **told,
     )
     return WholeModel(graph.eval(), DetectorReference(model), card)
 
@@ -90,14 +111,16 @@ class DetectorReference:
 
 
 class SegmentorReference:
-    """A segmentation model asked about images ``(N, 3, H, W)``, uint8."""
+    """A segmentation model asked about images ``(N, 3, H, W)``, uint8; for classes or logits."""
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
+    def __init__(self, model: Any, logits: bool = False) -> None:
+        self.model, self.logits = model, logits
 
     def __call__(self, images: Tensor) -> list[Found]:
         model = copy.deepcopy(self.model).cpu().eval()
         mean, std = (torch.tensor(one)[:, None, None] for one in (MEAN, STD))
         with torch.no_grad():
-            labels = model((images / 255 - mean) / std)["out"].argmax(1)
-        return [{"label_map": one.numpy()} for one in labels]
+            logits = model((images / 255 - mean) / std)["out"]
+        if self.logits:
+            return [{"logits": one.numpy()} for one in logits]
+        return [{"label_map": one.argmax(0).numpy()} for one in logits]

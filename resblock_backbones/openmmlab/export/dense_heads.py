@@ -10,6 +10,7 @@ from mmdet.models.dense_heads import GFLHead, RPNHead
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from torch import Tensor, nn
 
+from ...deploy.graph.half import halved
 from ...deploy.graph.selection import Detections, best, clip, listed, of_rows, padded, suppress
 from .parts import iou_threshold, require
 
@@ -32,12 +33,13 @@ class DenseHead(nn.Module):
     Args:
         head: the head; is used as it is.
         role: what messages call it.
+        fp16: whether its layers compute in half precision.
 
     Raises:
         ExportError: it decodes in its own way.
     """
 
-    def __init__(self, head: Any, role: str) -> None:
+    def __init__(self, head: Any, role: str, fp16: bool = False) -> None:
         super().__init__()
         self.proposes = isinstance(head, RPNHead)
         self.distributed = isinstance(head, GFLHead)
@@ -45,6 +47,7 @@ class DenseHead(nn.Module):
         require(head, base, DECODED[1:], role)
         require(head, BaseDenseHead, DECODED[:1], role)
         self.head: Any = head
+        self.layers = halved(head, fp16)
         cfg = head.test_cfg
         self.most_before, self.most = cfg.get("nms_pre", -1), int(cfg.max_per_img)
         self.score_threshold = None if self.proposes else float(cfg.get("score_thr", 0))
@@ -66,7 +69,7 @@ class DenseHead(nn.Module):
         return self.head.num_classes
 
     def _best_boxes(self, maps: Sequence[Tensor], height: int, width: int) -> Boxes:
-        logits, distances, *factors = self.head(tuple(maps))
+        logits, distances, *factors = self.layers(tuple(maps))
         sizes = [one.shape[-2:] for one in logits]
         priors = self.head.prior_generator.grid_priors(sizes, logits[0].dtype, logits[0].device)
         rows = []

@@ -20,7 +20,9 @@ from ...version import __version__
 PACKAGES = ("mmdet", "mmseg")
 
 
-def whole_models(model: nn.Module, *, raw_masks: bool = False) -> WholeModel | None:
+def whole_models(
+    model: nn.Module, *, raw_masks: bool = False, logits: bool = False, fp16: bool = False
+) -> WholeModel | None:
     """A detector or segmentor as one graph; None of another package's model.
 
     Raises:
@@ -31,7 +33,7 @@ def whole_models(model: nn.Module, *, raw_masks: bool = False) -> WholeModel | N
         return None
     from .whole_models import Detector, whole_model
 
-    graph = whole_model(model, raw_masks=raw_masks)
+    graph = whole_model(model, raw_masks=raw_masks, logits=logits, fp16=fp16)
     meta: Mapping[str, Any] = getattr(model, "dataset_meta", None) or {}
     card = Card(
         task="detection" if isinstance(graph, Detector) else "segmentation",
@@ -41,17 +43,23 @@ def whole_models(model: nn.Module, *, raw_masks: bool = False) -> WholeModel | N
         mean=tuple(graph.prepare.mean.flatten().tolist()),
         std=tuple(graph.prepare.std.flatten().tolist()),
         divisor=graph.prepare.divisor,
+        precision="float16" if fp16 else "float32",
         made_by=_versions(),
-        **(_of_detector(graph, model) if isinstance(graph, Detector) else {}),
+        **(_of_detector(graph, model) if isinstance(graph, Detector) else _of_segmentor(graph)),
     )
-    return WholeModel(graph, Reference(model), card)
+    return WholeModel(graph, Reference(model, logits), card)
 
 
 class Reference:
-    """A model asked as MMEngine asks it, about images ``(N, 3, H, W)``, uint8, RGB."""
+    """A model asked as MMEngine asks it, about images ``(N, 3, H, W)``, uint8, RGB.
 
-    def __init__(self, model: Any) -> None:
-        self.model = model
+    Args:
+        model: the model.
+        logits: give those of a segmentor, in place of classes.
+    """
+
+    def __init__(self, model: Any, logits: bool = False) -> None:
+        self.model, self.logits = model, logits
 
     def __call__(self, images: Tensor) -> list[Found]:
         size = tuple(images.shape[2:])
@@ -67,7 +75,7 @@ class Reference:
         self.model.eval()
         try:
             with torch.no_grad():
-                return [_found(one) for one in self.model.test_step(batch)]
+                return [_found(one, self.logits) for one in self.model.test_step(batch)]
         finally:
             self.model.train(training)
 
@@ -75,7 +83,9 @@ class Reference:
         return any(base.__module__.startswith("mmdet.") for base in type(self.model).__mro__)
 
 
-def _found(result: BaseDataElement) -> Found:
+def _found(result: BaseDataElement, logits: bool) -> Found:
+    if logits:
+        return {"logits": result.seg_logits.data.cpu().numpy()}
     if hasattr(result, "pred_sem_seg"):
         return {"label_map": result.pred_sem_seg.data[0].cpu().numpy()}
     objects = result.pred_instances
@@ -97,6 +107,10 @@ def _of_detector(graph: Any, model: Any) -> dict[str, Any]:
         "score_threshold": last.score_threshold or 0.0,
         "masks": ("raw" if graph.regions.raw_masks else "whole") if masked else "none",
     }
+
+
+def _of_segmentor(graph: Any) -> dict[str, Any]:
+    return {"logits": graph.logits, "score_threshold": float(graph.threshold or 0)}
 
 
 def _versions() -> dict[str, str]:

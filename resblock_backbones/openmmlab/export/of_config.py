@@ -19,6 +19,8 @@ def whole_of_config(
     checkpoint: str,
     *,
     raw_masks: bool = False,
+    logits: bool = False,
+    fp16: bool = False,
     cfg_options: Mapping[str, Any] | None = None,
 ) -> tuple[WholeModel, str]:
     """The model of a config as one graph, and the config's text.
@@ -26,7 +28,7 @@ def whole_of_config(
     Args:
         config: the config file.
         checkpoint: with all the model's weights.
-        raw_masks: as of ``export_model``.
+        raw_masks, logits, fp16: as of ``export_model``.
         cfg_options: dotted key -> value, merged into the config.
 
     Raises:
@@ -35,7 +37,7 @@ def whole_of_config(
     """
     cfg = read_config(config, cfg_options)
     predictor = Predictor(cfg, checkpoint, device=torch.device("cpu"), score_threshold=0.0)
-    ready = whole(predictor.model, raw_masks=raw_masks)
+    ready = whole(predictor.model, raw_masks=raw_masks, logits=logits, fp16=fp16)
     told: dict[str, Any] = {"classes": predictor.classes}
     if predictor.classes:
         told["palette"] = tuple(predictor.palette[: len(predictor.classes)])

@@ -13,6 +13,7 @@ from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
 from torch import Tensor, nn
 
 from ...deploy.errors import ExportError
+from ...deploy.graph.half import halved
 from ...deploy.graph.masks import paste
 from ...deploy.graph.regions import pool_regions, with_image_numbers
 from ...deploy.graph.selection import Detections, clip, listed, padded, suppress
@@ -25,12 +26,13 @@ class RegionHead(nn.Module):
     Args:
         head: the head; is used as it is.
         raw_masks: give masks as the network does, small ones, not of the image's size.
+        fp16: whether its layers compute in half precision.
 
     Raises:
         ExportError: a part of it works in its own way.
     """
 
-    def __init__(self, head: Any, raw_masks: bool = False) -> None:
+    def __init__(self, head: Any, raw_masks: bool = False, fp16: bool = False) -> None:
         super().__init__()
         self.cascade = isinstance(head, CascadeRoIHead)
         base = CascadeRoIHead if self.cascade else StandardRoIHead
@@ -54,6 +56,10 @@ class RegionHead(nn.Module):
             for mask_head in self._listed("mask_head"):
                 names = ("predict_by_feat", "_predict_by_feat_single")
                 require(mask_head, FCNMaskHead, names, "mask_head")
+        self.shared = halved(head.shared_head, fp16) if head.with_shared_head else nn.Identity()
+        self.ask_boxes: Any = nn.ModuleList(halved(one, fp16) for one in self._stages)
+        masks = self._listed("mask_head") if head.with_mask else []
+        self.ask_masks: Any = nn.ModuleList(halved(one, fp16) for one in masks)
         cfg = head.test_cfg
         self.score_threshold, self.most = float(cfg.score_thr), int(cfg.max_per_img)
         self.iou_threshold = iou_threshold(cfg.nms, "roi_head")
@@ -101,7 +107,7 @@ class RegionHead(nn.Module):
 
     def _ask(self, index: int, maps: Sequence[Tensor], boxes: Tensor) -> tuple[Tensor, Tensor]:
         extractor = self._listed("bbox_roi_extractor")[index]
-        return self._stages[index](self._pooled(extractor, maps, boxes))
+        return self.ask_boxes[index](self._pooled(extractor, maps, boxes))
 
     def _pooled(self, extractor: Any, maps: Sequence[Tensor], boxes: Tensor) -> Tensor:
         used = maps[: extractor.num_inputs]
@@ -118,12 +124,12 @@ class RegionHead(nn.Module):
             sampling_ratio=layer.sampling_ratio,
             aligned=layer.aligned,
         )
-        return self.head.shared_head(pooled) if self.head.with_shared_head else pooled
+        return self.shared(pooled)
 
     def _masks(self, maps: Sequence[Tensor], found: Detections, height: int, width: int) -> Tensor:
         labels = found.labels.flatten()
         total: Tensor | None = None
-        heads = self._listed("mask_head")
+        heads = self.ask_masks
         for extractor, head in zip(self._listed("mask_roi_extractor"), heads, strict=True):
             masks = head(self._pooled(extractor, maps, found.boxes)).sigmoid()  # (NK, C, h, w)
             if masks.shape[1] > 1:

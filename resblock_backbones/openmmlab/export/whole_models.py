@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...deploy.errors import ExportError
+from ...deploy.graph.half import halved
 from ...deploy.graph.preparation import Preparation
 from ...deploy.graph.regions import free_pooling
 from .parts import require
@@ -17,6 +18,11 @@ from .parts import require
 
 class Detector(nn.Module):
     """A detector of ``(N, 3, H, W)``, RGB, 0 to 255.
+
+    Args:
+        model: a single-stage or two-stage detector of MMDetection's.
+        raw_masks: give masks as the network does, small ones.
+        fp16: compute what is not the choice of boxes in half precision.
 
     Returns:
         Boxes ``(N, K, 4)``, scores ``(N, K)``, labels ``(N, K)``, their number ``(N,)``, and masks
@@ -26,7 +32,7 @@ class Detector(nn.Module):
         ExportError: a part of it works in a way that is not known.
     """
 
-    def __init__(self, model: Any, raw_masks: bool = False) -> None:
+    def __init__(self, model: Any, raw_masks: bool = False, fp16: bool = False) -> None:
         from mmdet.models.detectors import SingleStageDetector, TwoStageDetector
 
         from .dense_heads import DenseHead
@@ -37,18 +43,18 @@ class Detector(nn.Module):
         self.two_stage = isinstance(model, TwoStageDetector)
         base = TwoStageDetector if self.two_stage else SingleStageDetector
         require(model, base, ("predict", "extract_feat"), "detector")
-        self.backbone, self.neck = model.backbone, model.neck if model.with_neck else nn.Identity()
+        self.features = halved(features_of(model), fp16)
         if self.two_stage:
             if not model.with_rpn:
                 raise ExportError(f"{type(model).__name__}: takes proposals from outside")
-            self.propose = DenseHead(model.rpn_head, "rpn_head")
-            self.regions = RegionHead(model.roi_head, raw_masks)
+            self.propose = DenseHead(model.rpn_head, "rpn_head", fp16)
+            self.regions = RegionHead(model.roi_head, raw_masks, fp16)
         else:
-            self.head = DenseHead(model.bbox_head, "bbox_head")
+            self.head = DenseHead(model.bbox_head, "bbox_head", fp16)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         height, width = images.shape[2:]
-        maps = self.neck(self.backbone(self.prepare(images)))
+        maps = self.features(self.prepare(images))
         if not self.two_stage:
             return tuple(self.head(maps, height, width))
         proposals = self.propose(maps, height, width)
@@ -62,12 +68,13 @@ class Segmentor(nn.Module):
     Args:
         model: an ``EncoderDecoder`` of MMSegmentation's.
         logits: give ``(N, C, H, W)`` in place of classes.
+        fp16: compute in half precision.
 
     Raises:
         ExportError: it works in a way that is not known.
     """
 
-    def __init__(self, model: Any, logits: bool = False) -> None:
+    def __init__(self, model: Any, logits: bool = False, fp16: bool = False) -> None:
         from mmseg.models.decode_heads.decode_head import BaseDecodeHead
         from mmseg.models.segmentors import CascadeEncoderDecoder, EncoderDecoder
 
@@ -83,25 +90,31 @@ class Segmentor(nn.Module):
                 "with model.test_cfg.mode=whole the model sees the image at once"
             )
         self.prepare = preparation(model.data_preprocessor, "test_cfg")
-        self.backbone, self.neck = model.backbone, model.neck if model.with_neck else nn.Identity()
-        self.heads: Any = nn.ModuleList(heads)
+        self.features = halved(features_of(model), fp16)
+        self.align_corners = heads[-1].align_corners
+        self.threshold = heads[-1].threshold if heads[-1].out_channels == 1 else None
+        self.heads: Any = nn.ModuleList(halved(head, fp16) for head in heads)
         self.logits = logits
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.prepare(images)
         size = x.shape[2:]
-        maps = self.neck(self.backbone(x))
+        maps = self.features(x)
         scores = self.heads[0](maps)
         for head in self.heads[1:]:
             scores = head(maps, scores)
-        last = self.heads[-1]
-        scores = F.interpolate(scores, size, mode="bilinear", align_corners=last.align_corners)
+        scores = F.interpolate(scores, size, mode="bilinear", align_corners=self.align_corners)
         scores = scores[:, :, : images.shape[2], : images.shape[3]]
         if self.logits:
             return scores
-        if last.out_channels == 1:
-            return (scores.sigmoid()[:, 0] > last.threshold).to(torch.int64)
+        if self.threshold is not None:
+            return (scores.sigmoid()[:, 0] > self.threshold).to(torch.int64)
         return scores.argmax(1)
+
+
+def features_of(model: Any) -> nn.Sequential:
+    """Backbone and neck."""
+    return nn.Sequential(model.backbone, model.neck if model.with_neck else nn.Identity())
 
 
 def preparation(preprocessor: Any, settings: str | None = None) -> Preparation:
@@ -133,7 +146,9 @@ def preparation(preprocessor: Any, settings: str | None = None) -> Preparation:
     )
 
 
-def whole_model(model: Any, *, raw_masks: bool = False, logits: bool = False) -> Any:
+def whole_model(
+    model: Any, *, raw_masks: bool = False, logits: bool = False, fp16: bool = False
+) -> Any:
     """A copy of a detector or segmentor as one graph, in eval mode.
 
     Raises:
@@ -142,9 +157,11 @@ def whole_model(model: Any, *, raw_masks: bool = False, logits: bool = False) ->
     model = free_pooling(copy.deepcopy(model).cpu().eval().requires_grad_(False))
     kinds = {base.__name__ for base in type(model).__mro__}
     if kinds & {"SingleStageDetector", "TwoStageDetector"}:
-        return Detector(model, raw_masks).eval()
+        if logits:
+            raise ExportError(f"{type(model).__name__}: logits are those of a segmentor")
+        return Detector(model, raw_masks, fp16).eval()
     if "EncoderDecoder" in kinds:
-        return Segmentor(model, logits).eval()
+        return Segmentor(model, logits, fp16).eval()
     raise ExportError(
         f"{type(model).__name__}: is no single-stage or two-stage detector, and no EncoderDecoder"
     )
