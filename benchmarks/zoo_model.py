@@ -83,8 +83,8 @@ def run_config(package: str, name: str, *, flex: bool) -> None:
         Exception: whatever else goes wrong.
     """
     torch.manual_seed(0)
-    _refuse_downloads()
-    with _named_needs(), _quiet():
+    refuse_downloads()
+    with named_needs(), quiet():
         cfg = Config.fromfile(config_folder(package) / name)
         scope = cfg.get("default_scope", package)
         if "model" not in cfg:
@@ -164,7 +164,7 @@ def _drop_pretrained(part: ConfigDict) -> None:
         part["init_cfg"] = [one for one in given if "checkpoint" not in one]
 
 
-def _refuse_downloads() -> None:
+def refuse_downloads() -> None:
     """Make every connection of this process an error that says so."""
 
     def refuse(*args: Any, **kwargs: Any) -> NoReturn:
@@ -177,7 +177,7 @@ def _refuse_downloads() -> None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     MMLogger.get_instance("zoo", log_level="ERROR")
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
@@ -186,7 +186,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _named_needs() -> Iterator[None]:
+def named_needs() -> Iterator[None]:
     """Tell errors about missing packages and files from all others."""
     try:
         yield

@@ -14,13 +14,14 @@ that was interrupted goes on where it stopped.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import multiprocessing
 import os
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -56,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         left = [name for name in chosen if name not in done]
         print(f"{len(chosen)} configs, {len(chosen) - len(left)} of them done before")
         try:
-            run_all(left, file, flex=given.flex, limit=given.limit, jobs=given.jobs)
+            one_config = functools.partial(_run_one, flex=given.flex)
+            run_all(left, file, one_config, limit=given.limit, jobs=given.jobs)
         except KeyboardInterrupt:
             print("\ninterrupted; the same command goes on from here", file=sys.stderr)
             return 130
@@ -149,13 +151,21 @@ def choose(wanted: Sequence[str], sample: int | None) -> list[str]:
     return chosen
 
 
-def run_all(names: Sequence[str], file: Path, *, flex: bool, limit: float, jobs: int) -> None:
+def run_all(
+    names: Sequence[str],
+    file: Path,
+    run: Callable[[str, Connection], None],
+    *,
+    limit: float,
+    jobs: int,
+) -> None:
     """Run configs, and add a line to a file for each as it ends.
 
     Args:
         names: of the configs.
         file: for the results, one JSON object a line.
-        flex: see `zoo_model.run_config`.
+        run: what is done with the name of a config, in a process of its own; it sends outcome,
+            reason and, where it is known, the backbone.
         limit: seconds for one config; then its process is ended.
         jobs: how many at once.
     """
@@ -170,7 +180,7 @@ def run_all(names: Sequence[str], file: Path, *, flex: bool, limit: float, jobs:
             while waiting and len(running) < jobs:
                 ours, theirs = context.Pipe(duplex=False)
                 name = waiting.pop(0)
-                process = context.Process(target=_run_one, args=(name, flex, theirs), daemon=True)
+                process = context.Process(target=run, args=(name, theirs), daemon=True)
                 process.start()
                 theirs.close()
                 running[ours] = (name, process, time.monotonic())
@@ -192,9 +202,10 @@ def _collect(
     name: str, pipe: Connection, process: Any, seconds: float, limit: float
 ) -> Result | None:
     """The result of a process, if it has ended, or takes too long."""
+    more: list[str] = []
     if pipe.poll():
         try:
-            outcome, reason = pipe.recv()
+            outcome, reason, *more = pipe.recv()
         except EOFError:
             process.join()
             outcome, reason = "failed", f"its process ended with status {process.exitcode}"
@@ -205,10 +216,10 @@ def _collect(
     process.kill()
     process.join()
     pipe.close()
-    return Result(config=name, outcome=outcome, reason=reason, seconds=round(seconds, 1))
+    return Result(name, outcome, reason, round(seconds, 1), *more)
 
 
-def _run_one(name: str, flex: bool, pipe: Connection) -> None:
+def _run_one(name: str, pipe: Connection, *, flex: bool) -> None:
     """In a process of its own: send the outcome and, in one line, the reason."""
     import torch
     from zoo_model import NeedsMore, NoModel, NothingToReplace, run_config
@@ -228,12 +239,12 @@ def _run_one(name: str, flex: bool, pipe: Connection) -> None:
             return
         if os.environ.get("ZOO_TRACEBACK"):
             traceback.print_exc(file=sys.stderr)
-        pipe.send(("failed", _reason(error)))
+        pipe.send(("failed", reason_of(error)))
     else:
         pipe.send(("ran", ""))
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """What went wrong and in which file, in one line without this machine's folders."""
     frames = traceback.extract_tb(error.__traceback__)
     # The last line outside torch says more than the first inside it.

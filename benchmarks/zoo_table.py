@@ -33,12 +33,14 @@ class Result:
         outcome: `ran`; `needs`: other packages or downloads; `none`: nothing to run; `failed`.
         reason: why it did not run, in one line.
         seconds: how long it took, with what the process imported by itself.
+        backbone: its class, where the run tells it.
     """
 
     config: str
     outcome: str
     reason: str
     seconds: float
+    backbone: str = ""
 
 
 def read_results(file: Path) -> list[Result]:
