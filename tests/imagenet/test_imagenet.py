@@ -19,7 +19,18 @@ TORCHVISION = [n for n in torchvision.models.list_models(torchvision.models) if 
 TIMM = ["resnet18d", "resnet50t", "seresnet50", "ecaresnet26t", "resnetrs50", "resnetaa50"]
 TIMM += ["resnetblur18", "resnet50_gn", "ecaresnet50d_pruned", "senet154", "test_resnet"]
 #: They take a process over 2 GiB.
-LARGE = ("resnext101_32x8d", "resnext101_64x4d", "wide_resnet101_2", "wide_resnet50_2", "resnet152")
+LARGE = (
+    "senet154",
+    "resnext101_32x8d",
+    "resnext101_64x4d",
+    "wide_resnet101_2",
+    "wide_resnet50_2",
+    "resnet152",
+)
+
+
+def slow_if_large(name):
+    return pytest.param(name, marks=pytest.mark.slow if name in LARGE else ())
 
 
 def randomised(net):
@@ -43,10 +54,7 @@ def image():
     return torch.randn(1, 3, 64, 64, dtype=torch.float64)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in TORCHVISION],
-)
+@pytest.mark.parametrize("name", map(slow_if_large, TORCHVISION))
 def test_torchvision_s_logits(name, image, tally):
     tally("torchvision's logits", 0, 1)
     original = randomised(torchvision.models.get_model(name, num_classes=10))
@@ -54,7 +62,7 @@ def test_torchvision_s_logits(name, image, tally):
     tally("torchvision's logits", 1, 0)
 
 
-@pytest.mark.parametrize("name", TIMM)
+@pytest.mark.parametrize("name", map(slow_if_large, TIMM))
 def test_timm_s_logits(name, image, tally, monkeypatch):
     timm = pytest.importorskip("timm")
     tally("timm's logits", 0, 1)

@@ -177,11 +177,11 @@ def logits(model, images):
         return model(images.double(), mode="tensor")
 
 
-# The depth of 101 once for each head: with its multi-grid, where it has one.
+# The depth of 101 once for each head: with its multi-grid, where it has one. It takes over 2 GiB.
 @pytest.mark.parametrize(
     "name",
     [
-        name
+        pytest.param(name, marks=pytest.mark.slow if "r101" in name else ())
         for name in COUNTERPARTS
         if name.split("/")[0] in SEGMENTORS
         and "80k_cityscapes" in name
