@@ -4,7 +4,9 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data"))
 
@@ -98,19 +100,89 @@ def test_masks_of_0_and_255_are_mended(tmp_path, capfd):
     assert len(list((tmp_path / "mended/labels").glob("*.png"))) == 8
 
 
-def test_what_parts_of_a_folder_tell_only_together_is_a_warning(tmp_path, capfd):
+def test_two_formats_in_a_folder_are_an_error_until_one_is_chosen(tmp_path, capfd):
     formats.as_yolo(tmp_path / "two")
     formats.as_voc(tmp_path / "two")
+    status, out, error = check(capfd, tmp_path / "two")
+    assert status == 2 and "8 of 8 images" in out
+    assert "in several formats, yolo and voc: say which with --format yolo" in error
+    assert check(capfd, tmp_path / "two", "--format", "voc")[0] == 0
     assert (
-        "in several formats, yolo and voc: training needs --format yolo"
-        in (check(capfd, tmp_path / "two")[1])
+        "is not in the format cvat, but yolo, voc"
+        in (check(capfd, tmp_path / "two", "--format", "cvat")[2])
     )
+    assert "--format" in check(capfd, tmp_path / "two", "--format", "dota")[2]
+    assert "say which" in check(capfd, tmp_path / "two", "--fix", tmp_path / "out")[2]
+    fixed = check(capfd, tmp_path / "two", "--format", "voc", "--fix", tmp_path / "out")
+    assert fixed[0] == 0 and (tmp_path / "out/train.json").is_file()
+
+
+def test_images_that_splits_share_are_a_warning(tmp_path, capfd):
     formats.as_roboflow_coco(tmp_path / "shared")
     first, second = tmp_path / "shared/train/0.png", tmp_path / "shared/valid/6.png"
     second.write_bytes(first.read_bytes())
     status, out, _ = check(capfd, tmp_path / "shared")
     assert status == 0
     assert f"val: 1 of 2 images are also in train ({second} is a copy of {first})" in out
+
+
+def of_valid(**changes):
+    def change(folder):
+        file = folder / "valid/_annotations.coco.json"
+        content = json.loads(file.read_text())
+        for key, value in changes.items():
+            content[key] = value(content.pop(key) if key in content else content)
+        file.write_text(json.dumps(content))
+
+    return change
+
+
+def rename_cats(categories):
+    return [one | {"name": one["name"].replace("cat", "cats")} for one in categories]
+
+
+def without_annotations(folder):
+    file = folder / "train/_annotations.coco.json"
+    content = json.loads(file.read_text())
+    content["annotation"] = content.pop("annotations")
+    file.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (of_valid(categories=rename_cats), "objects of 'cats', which is no category of"),
+        (of_valid(picture=lambda content: content.pop("images")), "no annotations: it has"),
+        (lambda folder: (folder / "train/_annotations.coco.json").unlink(), "only of val"),
+        (without_annotations, "train/_annotations.coco.json has no objects"),
+    ],
+    ids=["another name", "half a file", "no train", "no annotations"],
+)
+def test_the_coco_files_of_a_folder_are_compared(tmp_path, capfd, change, message):
+    formats.as_roboflow_coco(tmp_path)
+    assert check(capfd, tmp_path)[0] == 0
+    change(tmp_path)
+    status, _, error = check(capfd, tmp_path)
+    assert status == 2 and message in error
+
+
+def test_numbers_of_label_maps_that_were_exchanged_in_a_split_are_a_warning(tmp_path, capfd):
+    for split in ("train", "val"):
+        formats.images(tmp_path / "images" / split)
+        (tmp_path / "masks" / split).mkdir(parents=True)
+        for number in range(8):
+            pixels = np.full((formats.HEIGHT, formats.WIDTH, 3), 20 * number + (split == "val"))
+            file = tmp_path / f"images/{split}/{number}.png"
+            Image.fromarray(pixels.astype(np.uint8)).save(file)
+            labels = np.zeros((formats.HEIGHT, formats.WIDTH), np.uint8)
+            labels[3 : 9 + number % 3, 4:20] = 1
+            labels[18:20, 4:9] = 2
+            Image.fromarray(labels).save(tmp_path / f"masks/{split}/{number}.png")
+    assert "warning" not in check(capfd, tmp_path)[1]
+    for file in (tmp_path / "masks/val").glob("*.png"):
+        Image.fromarray(np.array([1, 0, 2], np.uint8)[np.asarray(Image.open(file))]).save(file)
+    status, out, _ = check(capfd, tmp_path)
+    assert status == 0 and "do their numbers mean the other class in one of the two?" in out
 
 
 @pytest.mark.parametrize(
@@ -120,6 +192,7 @@ def test_what_parts_of_a_folder_tell_only_together_is_a_warning(tmp_path, capfd)
         (["empty"], "no annotations that are known here"),
         (["empty", "--cfg-options", "a=1"], "--cfg-options: goes with a config"),
         (["a.py", "--fix", "out"], "--fix: takes a folder or an annotation file"),
+        (["a.py", "--format", "voc"], "--format: takes a folder or an annotation file"),
         (["data", "--fix", "data"], "--fix data: is there already"),
     ],
 )
@@ -149,3 +222,8 @@ def test_the_data_of_a_config_is_checked_without_writing(tmp_path, monkeypatch, 
     content["annotations"][3]["bbox"] = None
     Path("data/a.json").write_text(json.dumps(content))
     assert "annotations[3] (id 4)" in check(capfd, "pets.py")[2]
+    content["annotations"][5]["category_id"] = 99
+    Path("data/a.json").write_text(json.dumps(content))
+    status, out, error = check(capfd, "pets.py")
+    assert status == 2 and "other kinds of mistakes: 1" in error
+    assert "annotations[3] (id 4)" in out and "annotations[5] (id 6)" in out

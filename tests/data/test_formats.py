@@ -2,6 +2,8 @@
 
 import json
 import random
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -504,3 +506,106 @@ def test_cityscapes_names_are_known(tmp_path):
         for file in (tmp_path / folder).glob("*.png"):
             file.rename(file.with_name(file.stem.removesuffix("_mask") + ending + ".png"))
     assert len(read_folder(tmp_path).pairs) == 8
+
+
+def test_the_lists_of_voc_split_label_maps_and_maps_of_instances_are_no_images(tmp_path):
+    formats.as_masks(tmp_path)
+    (tmp_path / "images").rename(tmp_path / "JPEGImages")
+    for name in ("SegmentationObject", "SegmentationClass"):
+        (tmp_path / name).mkdir()
+        for file in (tmp_path / "masks").glob("*.png"):
+            shutil.copy(file, tmp_path / name / file.name.replace("_mask", ""))
+    shutil.rmtree(tmp_path / "masks")
+    lists = tmp_path / "ImageSets/Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("".join(f"{number}\n" for number in range(6)))
+    (lists / "val.txt").write_text("6\n7\n")
+    data = read_folder(tmp_path)
+    assert [split for _, _, split in data.pairs] == ["train"] * 6 + ["val"] * 2
+    assert all(labels.parent.name == "SegmentationClass" for _, labels, _ in data.pairs)
+    assert not data.unpaired and not data.without_map and not list(data.findings)
+    (tmp_path / "SegmentationObject").rename(tmp_path / "objects")
+    assert "have the name of one label map" in read_folder(tmp_path).findings.of("error")[0].line
+
+
+def test_label_maps_beside_their_images_are_roboflows(tmp_path):
+    formats.as_masks(tmp_path)
+    for split, numbers in {"train": range(6), "valid": range(6, 8)}.items():
+        (tmp_path / split).mkdir()
+        for number in numbers:
+            (tmp_path / f"images/{number}.png").rename(tmp_path / split / f"{number}_png.rf.a.png")
+            labels = tmp_path / f"masks/{number}_mask.png"
+            labels.rename(tmp_path / split / f"{number}_png.rf.a_mask.png")
+        (tmp_path / split / "_classes.csv").write_text("Pixel Value, Class\n0, ground\n1, cat\n")
+    data = read_folder(tmp_path)
+    assert data.classes == ["ground", "cat"] and len(data.pairs) == 8
+    assert [split for _, _, split in data.pairs].count("val") == 2 and not data.without_map
+
+
+@pytest.mark.parametrize("way", ["fractions in place of pixels", "fractions in place of percent"])
+def test_boxes_in_another_unit_are_told_in_every_format(tmp_path, way):
+    if way == "fractions in place of pixels":
+        formats.as_voc(tmp_path)
+        for file in (tmp_path / "Annotations").glob("*.xml"):
+            in_pixels = r"<([xy]m..)>([0-9.]+)<"
+            fraction = lambda one: f"<{one[1]}>{float(one[2]) / 100}<"  # noqa: E731
+            file.write_text(re.sub(in_pixels, fraction, file.read_text()))
+        message = "look like fractions of the image"
+    else:
+        formats.as_label_studio(tmp_path)
+        for image in tmp_path.glob("*.png"):
+            Image.open(image).resize((320, 240)).save(image)
+        file = tmp_path / "project.json"
+        tasks = json.loads(file.read_text())
+        for task in tasks:
+            region = task["annotations"][0]["result"][1]
+            task["annotations"][0]["result"] = [region]
+            for key in ("x", "y", "width", "height"):
+                region["value"][key] /= 100
+        file.write_text(json.dumps(tasks))
+        message = "in the upper left corner of their images: fractions in place of percent?"
+    assert message in read_folder(tmp_path).findings.of("error")[0].line
+
+
+@pytest.mark.parametrize(
+    ("text", "cure"),
+    [
+        ("path: /home/anna/pets\ntrain: images/train\n", "write 'images/train' and no 'path'"),
+        ("train: C:\\pets\\images\\train\n", "write 'images/train'"),
+        ("train: /data/elsewhere\n", "write it relative to"),
+    ],
+)
+def test_paths_of_another_machine_are_told_with_what_is_here(tmp_path, text, cure):
+    formats.as_yolo(tmp_path)
+    (tmp_path / "data.yaml").write_text(text + "val: images/val\nnames: [cat, dog]\n")
+    assert cure in refused(tmp_path)
+
+
+def test_what_exports_leave_out_is_told(tmp_path):
+    formats.as_labelme(tmp_path / "labelme")
+    file = tmp_path / "labelme/0.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"imageData": "aGFsbG8="}))
+    (tmp_path / "labelme/0.png").unlink()
+    [error] = read_folder(tmp_path / "labelme").findings.of("error")
+    assert "its 'imageData' holds it" in error.line
+    formats.as_label_studio(tmp_path / "studio")
+    file = tmp_path / "studio/project.json"
+    tasks = json.loads(file.read_text())
+    tasks[3]["annotations"] = []
+    file.write_text(json.dumps(tasks))
+    dropped = read_folder(tmp_path / "studio").dropped
+    assert dropped["tasks without an annotation: taken as without objects"] == 1
+
+
+def test_classes_of_another_split_and_label_maps_without_an_image_are_told(tmp_path):
+    formats.as_voc(tmp_path / "voc")
+    file = tmp_path / "voc/Annotations/7.xml"
+    file.write_text(file.read_text().replace("<name>cat<", "<name>cats<"))
+    [warning] = read_folder(tmp_path / "voc").findings.of("warning")
+    assert "val has 1 objects of 'cats', and train has none to learn from" in warning.line
+    formats.as_masks(tmp_path / "masks")
+    for file in (tmp_path / "masks/masks").glob("*.png"):
+        file.rename(file.with_name(f"{file.stem}_other.png"))
+    assert "looks like a label map, and there is no image of its name" in refused(
+        tmp_path / "masks"
+    )

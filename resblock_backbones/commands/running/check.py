@@ -3,6 +3,9 @@
 resblock check CONFIG                   # the data sets of a config, as a run will use them
 resblock check data/pets                # a folder, whatever it was annotated with
 resblock check data/pets --fix mended   # and a copy in which what is certain is mended
+
+The exit status is 2 where training would stop or would learn something else than what is meant
+(lines that begin with "error"), and 0 where there are warnings and notes alone.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ...data.errors import DatasetError
 from ...files.shipped_configs import find_config
 from ...options.errors import InputError
 from ..arguments import add_config_options, read_config_options, require_mm_packages
@@ -23,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUT",
         help="write a copy of the annotations to this folder, in which what is certain is mended",
     )
+    parser.add_argument("--format", help="the one to check, where the folder has several")
     add_config_options(parser)
 
 
@@ -32,17 +37,19 @@ def run(given: argparse.Namespace) -> None:
     if path.is_dir() or path.suffix.lower() == ".json" or (path.is_file() and path.suffix != ".py"):
         if given.cfg_options:
             raise InputError("--cfg-options: goes with a config")
-        _check_folder(path, given.fix)
+        _check_folder(path, given.format, given.fix)
         return
-    if given.fix:
-        raise InputError(f"--fix: takes a folder or an annotation file, and {path} is a config")
+    for name in ("fix", "format"):
+        if getattr(given, name):
+            message = f"--{name}: takes a folder or an annotation file, and {path} is a config"
+            raise InputError(message)
     _check_config(given)
 
 
-def _check_folder(path: Path, fix: str | None) -> None:
+def _check_folder(path: Path, format: str | None, fix: str | None) -> None:
     from ...data.formats.checking import check_folder
 
-    report = check_folder(path, fix=None if fix is None else Path(fix))
+    report = check_folder(path, format=format, fix=None if fix is None else Path(fix))
     for line in [*report.tables, *report.lines(), *(f"written: {one}" for one in report.written)]:
         print(line)
     report.refuse_errors()
@@ -55,8 +62,14 @@ def _check_config(given: argparse.Namespace) -> None:
 
     cfg = read_config(find_config(given.data), read_config_options(given.cfg_options))
     loaders = [f"{split}_dataloader" for split in ("train", "val", "test")]
-    result = check_datasets(cfg, [name for name in loaders if cfg.get(name)], write=False)
-    for line in [*result.tables, *(f"warning: {one}" for one in result.warnings)]:
+    used = [name for name in loaders if cfg.get(name)]
+    result = check_datasets(cfg, used, write=False, refuse=False)
+    errors = result.errors or []
+    # A single one is told at the end alone.
+    lines = [f"error: {one}" for one in errors[: len(errors) * (len(errors) > 1)]]
+    lines += [f"warning: {one}" for one in result.warnings]
+    for line in [*result.tables, *lines, *(f"note: {one}" for one in result.notes)]:
         print(line)
-    for line in result.notes:
-        print(f"note: {line}")
+    if errors:
+        more = f"; other kinds of mistakes: {len(errors) - 1}" if len(errors) > 1 else ""
+        raise DatasetError(errors[0] + more)

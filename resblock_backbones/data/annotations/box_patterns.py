@@ -13,6 +13,8 @@ from .values import is_box, number_fault
 
 #: So many boxes have to agree before the corner they keep to is worth a word.
 FEWEST_FOR_A_CORNER = 20
+#: So small a part of all images holds no more than a few objects.
+OF_A_SPOT, FEWEST_FOR_A_SPOT = 0.03, 5
 
 
 def check_box_patterns(document: CocoDocument) -> None:
@@ -28,9 +30,9 @@ def check_box_patterns(document: CocoDocument) -> None:
     if not rows:
         return
     table = np.asarray(rows, float)
-    guess = _guess(table)
-    if guess is not None:
-        kind, message = guess
+    message = told_of_boxes(table)
+    if message is not None:
+        kind = "COCO's are [x, y, width, height] in pixels"
         # Said in more words than what their masks tell of single ones.
         for kind_of_one in ("way", "elsewhere"):
             document.findings.discard(kind_of_one)
@@ -53,28 +55,38 @@ def _out_of_image(table: np.ndarray) -> np.ndarray:
     return (x + width > across + 1) | (y + height > down + 1)
 
 
-def _guess(table: np.ndarray) -> tuple[str, str] | None:
+def told_of_boxes(table: np.ndarray) -> str | None:
+    """How boxes are written, where all of them together tell that it is not as x, y, w, h.
+
+    Args:
+        table: shape (N, 6): x, y, width, height of each box, width and height of its image.
+
+    >>> told_of_boxes(np.array([[0.1, 0.2, 0.5, 0.6, 320, 240]]))
+    'look like fractions of the image (all values lie in 0 to 1)'
+    """
     x, y, width, height, across, down = table.T
-    right = "COCO's are [x, y, width, height] in pixels"
     sizes = np.minimum(across, down)
     if (table[:, :4] <= 1.01).all() and (sizes > 8).all() and (table[:, 2:4] > 0).any():
-        return right, "look like fractions of the image (all values lie in 0 to 1)"
+        return "look like fractions of the image (all values lie in 0 to 1)"
     out = _out_of_image(table)
     if out.mean() > 0.02:
         ordered = (width > x) & (height > y) & (width <= across + 1) & (height <= down + 1)
         if ordered.mean() > 0.98 and out.any():
-            return right, "look like x1 y1 x2 y2 (read as x y width height they leave the image)"
+            return "look like x1 y1 x2 y2 (read as x y width height they leave the image)"
         inside = (x - width / 2 >= -1) & (y - height / 2 >= -1)
         inside &= (x + width / 2 <= across + 1) & (y + height / 2 <= down + 1)
         if inside.all() and out.mean() > 0.05:
-            return right, "look like centre x, centre y, width, height"
+            return "look like centre x, centre y, width, height"
         if out.mean() > 0.5:
-            return right, f"leave their images in {out.mean():.0%} of all cases: another scale?"
-    if len(table) >= FEWEST_FOR_A_CORNER:
-        reach = max(((x + width) / across).max(), ((y + height) / down).max())
-        if reach < 0.5 and (across.min() > 64):
-            return right, (
-                "all lie in the upper left quarter of their images: of images of another size, "
-                "or in percent?"
-            )
+            return f"leave their images in {out.mean():.0%} of all cases: another scale?"
+    if across.min() <= 64 or down.min() <= 0:
+        return None
+    reach = max(((x + width) / across).max(), ((y + height) / down).max())
+    if len(table) >= FEWEST_FOR_A_SPOT and reach < OF_A_SPOT:
+        return "all lie in the upper left corner of their images: fractions in place of percent?"
+    if len(table) >= FEWEST_FOR_A_CORNER and reach < 0.5:
+        return (
+            "all lie in the upper left quarter of their images: of images of another size, "
+            "or in percent?"
+        )
     return None

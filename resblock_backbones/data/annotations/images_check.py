@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
@@ -52,6 +52,7 @@ def check_images(
         facts: of those files.
         loader: how the run reads them.
     """
+    named = {file.name for file in files.values()}
     for number, entry in document.images:
         place = place_of("images", number, entry)
         _check_size_values(document, entry, place)
@@ -61,7 +62,7 @@ def check_images(
         one = facts[file]
         if one.fault is not None:
             kind = "missing image" if "no such" in one.fault else "broken image"
-            hint = _hint_at(file, entry["file_name"]) if kind == "missing image" else ""
+            hint = _hint_at(file, entry["file_name"], named) if kind == "missing image" else ""
             document.findings.error(kind, place, f"{file}: {one.fault}{hint}")
             continue
         _check_against_file(document, entry, place, one, loader)
@@ -159,7 +160,8 @@ def pixel_fault(facts: ImageFacts, loader: Loader) -> tuple[str, str] | None:
     return None
 
 
-def _hint_at(file: Path, name: str) -> str:
+def _hint_at(file: Path, name: str, named: Container[str]) -> str:
+    """What may be meant by a name: nothing that another image of the file has."""
     if file.is_symlink():
         return f"; it is a link to {file.readlink()}, which is not there"
     if PureWindowsPath(name).is_absolute() or Path(name).is_absolute():
@@ -168,13 +170,13 @@ def _hint_at(file: Path, name: str) -> str:
     if "\\" in name:
         return (
             "; its name has backslashes, which only Windows takes for folders: write "
-            f"{PureWindowsPath(name).as_posix()!r}"
+            f"{PureWindowsPath(name).as_posix()!r} (`resblock check DATA --fix OUT` does)"
         )
     if "://" in name:
         return "; its name is an address, not that of a file"
     if not file.parent.is_dir():
         return f"; there is no folder {file.parent}"
-    there = [one.name for one in file.parent.iterdir()]
+    there = [one.name for one in file.parent.iterdir() if one.name not in named]
     same = [one for one in there if one.lower() == file.name.lower()]
     same += [one for one in there if Path(one).stem == file.stem and one not in same]
     same += difflib.get_close_matches(file.name, there, n=1, cutoff=0.8)

@@ -6,12 +6,14 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...files.whole import write_whole
 from ..annotations.check import check_coco, content_of
+from ..annotations.document import CocoDocument
 from ..annotations.json_files import read_json, write_json
 from ..annotations.usage import Rules, Usage, check_usage, usage_of
 from ..errors import DatasetError
@@ -19,10 +21,11 @@ from ..findings import Findings
 from ..images.facts import cache_folder
 from ..images.shared import shared_images, told_of_shared
 from ..label_maps import check_label_maps
-from .coco_folder import image_folder
-from .dataset import AnnotatedImages, ImageIndex, split_of
+from ..split_classes import exchanged, never_learnt
+from .coco_folder import check_together, image_folder, root_categories, split_of_file
+from .dataset import AnnotatedImages, ImageIndex
 from .mask_folder import MaskFolder
-from .recognise import recognise
+from .recognise import recognise, several_formats, the_one
 from .writing import check_splits, write_label_maps, write_objects
 
 
@@ -55,8 +58,9 @@ class FolderReport:
             self.images.setdefault(split, []).extend(images)
 
     def lines(self) -> list[str]:
-        """All findings, errors first, each with its level."""
-        return [f"{level}: {line}" for level, lines in self.found.items() for line in lines]
+        """All findings, errors first, each with its level; a single error is told at the end."""
+        found = self.found | ({} if len(self.found["error"]) > 1 else {"error": []})
+        return [f"{level}: {line}" for level, lines in found.items() for line in lines]
 
     def refuse_errors(self) -> None:
         """Stop where anything is wrong.
@@ -70,7 +74,9 @@ class FolderReport:
             raise DatasetError(errors[0] + others)
 
 
-def check_folder(folder: Path, *, fix: Path | None = None) -> FolderReport:
+def check_folder(
+    folder: Path, *, format: str | None = None, fix: Path | None = None
+) -> FolderReport:
     """Check all annotations of a folder, or one annotation file.
 
     Where nothing has changed since the last check, neither the files nor these checks, what it
@@ -78,6 +84,7 @@ def check_folder(folder: Path, *, fix: Path | None = None) -> FolderReport:
 
     Args:
         folder: of images and annotations, or a COCO file.
+        format: the one that is checked, where a folder has several.
         fix: the folder for a repaired copy; the originals stay as they are.
 
     Raises:
@@ -86,24 +93,24 @@ def check_folder(folder: Path, *, fix: Path | None = None) -> FolderReport:
     if fix is not None:
         if fix.exists() and (not fix.is_dir() or any(fix.iterdir())):
             raise DatasetError(f"--fix {fix}: is there already; give a new folder")
-        return _checked(folder, fix)
+        return _checked(folder, format, fix)
     cache = cache_folder()
     if cache is None or not folder.exists():
-        return _checked(folder, None)
-    remembered = cache / f"check-{_fingerprint(folder)}.json"
+        return _checked(folder, format, None)
+    remembered = cache / f"check-{_fingerprint(folder, format)}.json"
     with contextlib.suppress(OSError, ValueError, KeyError):
         known = json.loads(remembered.read_bytes())
         return FolderReport(tables=known["tables"], found=known["found"])
-    report = _checked(folder, None)
+    report = _checked(folder, format, None)
     with contextlib.suppress(OSError):
         content = {"tables": report.tables, "found": report.found}
         write_whole(remembered, json.dumps(content).encode())
     return report
 
 
-def _fingerprint(folder: Path) -> str:
+def _fingerprint(folder: Path, format: str | None) -> str:
     """Name, size and time of change of all files, and of the checks themselves."""
-    digest = hashlib.sha256(str(folder.absolute()).encode())
+    digest = hashlib.sha256(f"{folder.absolute()} {format}".encode())
     for root in (folder if folder.is_dir() else folder.parent, Path(__file__).parents[1]):
         for path, folders, files in os.walk(root):
             folders.sort()
@@ -114,32 +121,32 @@ def _fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:24]
 
 
-def _checked(folder: Path, fix: Path | None) -> FolderReport:
+def _checked(folder: Path, format: str | None, fix: Path | None) -> FolderReport:
     report = FolderReport()
     found = recognise(folder)
+    if format is not None:
+        only = the_one(found, format, folder)
+        found = {only.format: only}
+    objects = [name for name in found if name != "masks"]
+    if fix is not None and len(objects) > 1:
+        raise DatasetError(several_formats(folder, objects))
     for name, reader in found.items():
         if name == "coco":
-            base = folder if folder.is_dir() else folder.parent
-            index = ImageIndex(base)
-            for file in reader.files:
-                _check_coco(file, base, index, fix, report)
+            _check_all_coco(folder, reader.files, fix, report)
             continue
         data = reader()
         if isinstance(data, MaskFolder):
             _check_masks(data, fix, report)
         else:
             _check_objects(data, fix, report)
-    _check_together(folder, [name for name in found if name != "masks"], report)
+    if len(objects) > 1:
+        report.found["error"].append(several_formats(folder, objects))
+    _check_shared(folder, report)
     return report
 
 
-def _check_together(folder: Path, formats: list[str], report: FolderReport) -> None:
-    """What no part of a folder tells alone: several formats, images that splits share."""
-    if len(formats) > 1:
-        report.found["warning"].append(
-            f"{folder}: is annotated in several formats, {' and '.join(formats)}: training needs "
-            f"--format {formats[0].replace(' ', '-')}, or another of them"
-        )
+def _check_shared(folder: Path, report: FolderReport) -> None:
+    """Images that splits share, which no part of a folder tells alone."""
     for split in ("val", "test"):
         images = report.images.get(split, [])
         pairs = shared_images(report.images.get("train", []), images)
@@ -148,9 +155,23 @@ def _check_together(folder: Path, formats: list[str], report: FolderReport) -> N
             report.found["warning"].append(f"{folder}: {split}: {line}")
 
 
+def _check_all_coco(
+    folder: Path, files: Sequence[Path], fix: Path | None, report: FolderReport
+) -> None:
+    base = folder if folder.is_dir() else folder.parent
+    index = ImageIndex(base)
+    documents = [_check_coco(file, base, index, fix, report) for file in files]
+    whole = {document.file: document for document in documents if document is not None}
+    if folder.is_dir() and len(whole) == len(files):
+        findings = Findings(folder)
+        check_together(whole, folder, findings)
+        report.add(findings)
+
+
 def _check_coco(
     file: Path, base: Path, index: ImageIndex, fix: Path | None, report: FolderReport
-) -> None:
+) -> CocoDocument | None:
+    """The document, where nothing is wrong with it."""
     content = read_json(file)
     images = image_folder(file, content, base, index)
     entries = content.get("annotations")
@@ -160,7 +181,8 @@ def _check_coco(
     checked = check_coco(file, images, content=content, masks=masks, fix=fix is not None)
     document = checked.document
     if not document.findings.of("error"):
-        usage = usage_of(document, Rules(tuple(document.names)))
+        roots = root_categories(document)
+        usage = usage_of(document, Rules(tuple(n for n in document.names if n not in roots)))
         if entries:
             check_usage(usage, document.findings, training=True, title="")
         report.tables.append(usage.table(str(file)))
@@ -168,9 +190,9 @@ def _check_coco(
             target = fix / file.relative_to(base)
             write_json(target, content_of(document))
             report.written.append(target)
-    split = split_of([file.stem]) or split_of(file.relative_to(base).parts[:-1])
-    report.put(split, checked.files.values())
+    report.put(split_of_file(file, base), checked.files.values())
     report.add(document.findings)
+    return None if document.findings.of("error") else document
 
 
 def _check_masks(data: MaskFolder, fix: Path | None, report: FolderReport) -> None:
@@ -185,6 +207,7 @@ def _check_masks(data: MaskFolder, fix: Path | None, report: FolderReport) -> No
     if not findings.of("error"):
         check_usage(usage, findings, training=True, title="label maps")
         check_splits([split for _, _, split in data.pairs], findings)
+        _check_splits_of_maps(data, findings)
     if data.unpaired:
         findings.warning("unpaired", "", f"{data.unpaired[0]}: there is no image of this name")
     report.tables.append(usage.table(str(findings.source)))
@@ -194,6 +217,19 @@ def _check_masks(data: MaskFolder, fix: Path | None, report: FolderReport) -> No
         if not findings.of("error"):
             report.written += write_label_maps(data, fix).files.values()
     report.add(findings)
+
+
+def _check_splits_of_maps(data: MaskFolder, findings: Findings) -> None:
+    """What the numbers of one split tell of those of another."""
+    counts = {split: data.counts_of(split) for split in ("train", "val", "test")}
+    images = Counter(split for _, _, split in data.pairs)
+    training, others = counts.pop("train"), {one: counts[one] for one in counts if images[one]}
+    for line in never_learnt(training, others, "pixels"):
+        findings.warning(line, "", line)
+    for split, other in others.items():
+        told = exchanged(training, other, [images["train"], images[split]], split)
+        if told is not None:
+            findings.warning("exchanged", split, told)
 
 
 def _check_objects(data: AnnotatedImages, fix: Path | None, report: FolderReport) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ..annotations.box_patterns import told_of_boxes
+from ..annotations.json_files import read_text
 from ..annotations.names import names_alike
 from ..findings import Findings
 from ..image_files import SUFFIXES
 from ..images.facts import ImageFacts, look_at
+from ..split_classes import never_learnt
 
 
 @dataclass
@@ -103,6 +108,12 @@ def check_objects(data: AnnotatedImages) -> None:
                 message = "has a class that the format does not list: it is taken"
                 data.findings.warning("unlisted", place, message)
     _check_beyond(data)
+    _check_patterns(data)
+    counts = {split: counts_of(data, split) for split in ("train", "val", "test")}
+    if any(image.split == "train" for image in data.images) and data.format != "COCO":
+        others = {split: one for split, one in counts.items() if split != "train"}
+        for line in never_learnt(counts["train"], others, "objects"):
+            data.findings.warning(line, "", line)
     for split in ("train", "val"):
         images = [image for image in data.images if image.split == split]
         empty = bool(images) and not any(image.objects for image in images)
@@ -112,6 +123,28 @@ def check_objects(data: AnnotatedImages) -> None:
     alike = names_alike(data.classes)
     if alike is not None:
         data.findings.warning("alike", "", alike)
+
+
+def counts_of(data: AnnotatedImages, split: str) -> dict[str, tuple[int, int]]:
+    """Class -> its objects, and the images that it is in, of a split."""
+    objects, images = Counter(), Counter()  # type: Counter[str], Counter[str]
+    for image in data.images:
+        if image.split == split:
+            names = [one.name for one in image.objects]
+            objects.update(names)
+            images.update(set(names))
+    return {name: (objects[name], images[name]) for name in data.classes}
+
+
+def _check_patterns(data: AnnotatedImages) -> None:
+    """Boxes of another unit, as all of them together tell; COCO's and YOLO's are known already."""
+    rows = [(*one.box, image.width, image.height) for image in data.images for one in image.objects]
+    if data.format in ("COCO", "YOLO") or not rows or data.findings.of("error"):
+        return
+    told = told_of_boxes(np.asarray(rows, float))
+    if told is not None:
+        first = [round(value, 2) for value in rows[0][:4]]
+        data.findings.error("pattern", "", f"the boxes {told}; e.g. x, y, w, h of {first}")
 
 
 def _check_beyond(data: AnnotatedImages) -> None:
@@ -202,6 +235,36 @@ def split_of(parts: Iterable[str]) -> str | None:
             if names & set(words):
                 return split
     return None
+
+
+def listed_splits(
+    folder: Path,
+    kind: str,
+    stems: Container[str] = (),
+    dropped: Counter[str] | None = None,
+) -> dict[str, str]:
+    """Stem of an image -> its split, from the lists of Pascal VOC.
+
+    Args:
+        folder: with `ImageSets/<kind>/<split>.txt` somewhere in it.
+        kind: `Main` or `Segmentation`.
+        stems: known ones, which may have spaces; else a name ends at a space, since the lists of
+            a class have a number behind each.
+        dropped: receives how many names two lists share: training goes before the others.
+    """
+    splits: dict[str, str] = {}
+    for split in ("test", "val", "train"):
+        for file in folder.rglob(f"ImageSets/{kind}/{split}.txt"):
+            for line in read_text(file).splitlines():
+                if not line.strip():
+                    continue
+                name = line.strip() if line.strip() in stems else line.split()[0]
+                if name not in stems and Path(name).suffix.lower() in SUFFIXES:
+                    name = Path(name).stem
+                if splits.get(name, split) != split and dropped is not None:
+                    dropped[f"images of {splits[name]} that are also of {split}"] += 1
+                splits[name] = split
+    return splits
 
 
 def polygon_box(polygons: list[list[float]]) -> tuple[float, float, float, float]:

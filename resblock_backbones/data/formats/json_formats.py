@@ -53,7 +53,9 @@ def read_labelme(folder: Path, files: list[Path]) -> AnnotatedImages:
         content = read_json(file)
         name = str(content.get("imagePath") or file.stem)
         image = index.find(name, file.parent) or index.find(file.stem, file.parent)
-        size = _size(image, name, file, index, result)
+        inside = "; its 'imageData' holds it: labelme_export_json of LabelMe writes it as a file"
+        hint = inside if content.get("imageData") else ""
+        size = _size(image, name, file, index, result, hint)
         if image is None or size is None:
             continue
         told = (content.get("imageWidth"), content.get("imageHeight"))
@@ -101,10 +103,15 @@ def read_label_studio(folder: Path, files: list[Path]) -> AnnotatedImages:
 
 
 def _size(
-    image: Path | None, name: str, file: Path, index: ImageIndex, result: AnnotatedImages
+    image: Path | None,
+    name: str,
+    file: Path,
+    index: ImageIndex,
+    result: AnnotatedImages,
+    hint: str = "",
 ) -> tuple[int, int] | None:
     if image is None:
-        result.findings.error("image", str(file), f"there is no image {name!r}")
+        result.findings.error("image", str(file), f"there is no image {name!r}{hint}")
         return None
     size = index.size(image)
     if size is None:
@@ -174,6 +181,8 @@ def _task(task: Any, result: AnnotatedImages) -> tuple[str | None, list[dict[str
         result.findings.error("annotations", str(name), "its 'annotations' are no list of objects")
         return name, []
     done = [one for one in given if not one.get("was_cancelled")]
+    if not done:
+        result.dropped["tasks without an annotation: taken as without objects"] += 1
     if len(done) > 1:
         result.dropped["further annotations of a task: the first one is taken"] += len(done) - 1
     if len(done) < len(given):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,13 +10,20 @@ from ..annotations.json_files import read_text
 from ..findings import Findings
 from ..images.facts import ImageFacts, look_at
 from ..label_maps import LabelRules
-from .dataset import ImageIndex, split_of
+from .dataset import ImageIndex, listed_splits, split_of
 
 #: Folders of label maps, by what people call them.
 MASK_NAMES = {
     "annotation", "annotations", "ann", "ann_dir", "gt", "gtfine", "label", "labels", "labels_png",
     "mask", "masks", "seg", "segmentation", "segmentationclass", "segmentationclassraw",
 }  # fmt: skip
+#: Folders of other maps beside them, with the same names.
+OTHER_MAPS = {
+    "confidence", "depth", "disparity", "inst", "instance", "instances", "panoptic",
+    "segmentationobject", "viz", "visualization",
+}  # fmt: skip
+#: What Roboflow adds to the name of a label map beside its image.
+BESIDE = "_mask"
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg")
 #: What images of Cityscapes have in place of a label map's ending.
 CITYSCAPES = "_leftImg8bit"
@@ -62,19 +70,28 @@ class MaskFolder:
         """How they are read."""
         return LabelRules(tuple(self.classes), tuple(self.classes))
 
+    def counts_of(self, split: str) -> dict[str, tuple[int, int]]:
+        """Class -> its pixels, and the label maps that it is in, of a split."""
+        pixels, maps = Counter(), Counter()  # type: Counter[int], Counter[int]
+        for _, labels, of_split in self.pairs:
+            if of_split == split:
+                pixels.update(self.facts[labels].labels or {})
+                maps.update((self.facts[labels].labels or {}).keys())
+        values = range(len(self.classes))
+        if self.binary:
+            values = (0, 255)  # type: ignore[assignment]
+        return {
+            name: (pixels[value], maps[value])
+            for name, value in zip(self.classes, values, strict=False)
+        }
+
 
 def find_mask_folder(folder: Path) -> list[tuple[Path, Path]]:
     """Images and their label maps; empty where a folder has none."""
-    index = ImageIndex(folder)
+    images, maps = _images_and_maps(folder)
     masks: dict[str, list[Path]] = {}
-    images = []
-    for file in index.files:
-        parents = [part.lower() for part in file.relative_to(folder).parts[:-1]]
-        if MASK_NAMES & set(parents):
-            if file.suffix.lower() in MASK_SUFFIXES:
-                masks.setdefault(_stem_of(file.stem), []).append(file)
-        else:
-            images.append(file)
+    for file in maps:
+        masks.setdefault(_stem_of(file.stem), []).append(file)
     pairs = []
     for image in images:
         choices = masks.get(image.stem.removesuffix(CITYSCAPES), [])
@@ -100,21 +117,70 @@ def read_mask_folder(folder: Path, pairs: list[tuple[Path, Path]]) -> MaskFolder
     names = _class_names(folder)
     largest = 1 if binary else max((one for one in values if one != 255), default=0)
     classes = names or ["background", *(f"class {number}" for number in range(1, largest + 1))]
+    listed = listed_splits(folder, "Segmentation")
     split_pairs = [
-        (image, labels, split_of(image.relative_to(folder).parts[:-1])) for image, labels in pairs
+        (
+            image,
+            labels,
+            listed.get(image.stem) or split_of(image.relative_to(folder).parts[:-1]),
+        )
+        for image, labels in pairs
     ]
-    paired = {one for pair in pairs for one in pair}
-    alone: dict[bool, list[Path]] = {True: [], False: []}
-    for one in ImageIndex(folder).files:
-        if one not in paired:
-            parents = {part.lower() for part in one.relative_to(folder).parts[:-1]}
-            alone[bool(MASK_NAMES & parents)].append(one)
     findings = Findings(folder)
+    _check_partners(pairs, findings)
+    paired = {one for pair in pairs for one in pair}
+    without_map, without_image = (
+        [one for one in files if one not in paired] for files in _images_and_maps(folder)
+    )
     if names is None:
         _check_numbers(values - {255}, binary, findings)
     return MaskFolder(
-        classes, names is not None, split_pairs, facts, binary, findings, alone[True], alone[False]
+        classes,
+        names is not None,
+        split_pairs,
+        facts,
+        binary,
+        findings,
+        without_image,
+        without_map,
     )
+
+
+def mask_without_an_image(folder: Path) -> Path | None:
+    """The first label map of a folder in which none has an image."""
+    images, maps = _images_and_maps(folder)
+    return maps[0] if images and maps else None
+
+
+def _images_and_maps(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Images of a folder, and label maps: by the names of their folders, or beside an image."""
+    files = ImageIndex(folder).files
+    known = {file.with_suffix("") for file in files}
+    images, maps = [], []
+    for file in files:
+        parents = {part.lower() for part in file.relative_to(folder).parts[:-1]}
+        image = file.with_name(file.stem.removesuffix(BESIDE))
+        beside = file.stem.endswith(BESIDE) and image in known
+        if OTHER_MAPS & parents:
+            continue
+        if not MASK_NAMES & parents and not beside:
+            images.append(file)
+        elif file.suffix.lower() in MASK_SUFFIXES:
+            maps.append(file)
+    return images, maps
+
+
+def _check_partners(pairs: list[tuple[Path, Path]], findings: Findings) -> None:
+    """A label map is that of one image: a second folder of its names holds something else."""
+    image_of: dict[Path, Path] = {}
+    for image, labels in pairs:
+        first = image_of.setdefault(labels, image)
+        if first.parent != image.parent:
+            message = (
+                f"{first} and {image} have the name of one label map, {labels}: take the folder "
+                "away that holds no images"
+            )
+            findings.error("partners", "" if "partners" not in findings else str(image), message)
 
 
 def _check_numbers(values: set[int], binary: bool, findings: Findings) -> None:
@@ -141,6 +207,11 @@ def _class_names(folder: Path) -> list[str] | None:
                 # CVAT's labelmap.txt has "name:colour::" after a line that begins with #.
                 names = [line.split(":")[0].strip() for line in lines if not line.startswith("#")]
                 return [name for name in names if name]
+    for file in sorted(folder.rglob("_classes.csv")):  # Roboflow's: a number and a name a line
+        rows = [line.split(",", 1) for line in read_text(file).splitlines()]
+        numbered = {row[0].strip(): row[1].strip() for row in rows if len(row) == 2}
+        count = sum(number.isdecimal() for number in numbered)
+        return [numbered.get(str(number), f"class {number}") for number in range(count)]
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from .coco_folder import read_coco_folder
 from .dataset import AnnotatedImages, check_objects
 from .json_formats import json_files, json_kind, read_label_studio, read_labelme
 from .mask_folder import MaskFolder, find_mask_folder, read_mask_folder
-from .unknown import why_nothing_is_known
+from .unknown import is_half_coco, why_nothing_is_known, why_unknown
 from .xml_formats import find_cvat, find_voc, read_cvat, read_voc
 from .yolo import find_yolo, read_yolo
 
@@ -84,6 +84,10 @@ def recognise(folder: Path) -> dict[str, Reader]:
             others.append(file)
         else:
             by_kind.setdefault(kind, []).append(file)
+    half = next((one for one in others if is_half_coco(one)), None)
+    if half is not None and "coco" in by_kind:
+        # What is left out with it must not look like all there is.
+        raise DatasetError(f"{half}: {why_unknown(half)}")
     found = {kind: _json_reader(folder, kind, files) for kind, files in by_kind.items()}
     names = find_yolo(folder)
     if names is not None:
@@ -130,10 +134,7 @@ def read_folder(
     """
     found = recognise(folder)
     if format is not None:
-        check_choice("format", format, FORMATS)
-        if format not in found:
-            raise DatasetError(f"{folder}: is not in the format {format}, but {', '.join(found)}")
-        return found[format]()
+        return the_one(found, format, folder)()
     objects = [name for name in found if name != "masks"]
     if masks is True or (masks is None and not objects):
         if "masks" not in found:
@@ -142,11 +143,37 @@ def read_folder(
     if not objects:
         raise DatasetError(f"{folder}: has label maps alone, and a detector learns from objects")
     if len(objects) > 1:
-        raise DatasetError(
-            f"{folder}: is annotated in several formats, {' and '.join(objects)}: say which with "
-            f"--format {objects[0].replace(' ', '-')}"
-        )
+        raise DatasetError(several_formats(folder, objects))
     return found[objects[0]]()
+
+
+def the_one(found: Mapping[str, Reader], format: str, folder: Path) -> Reader:
+    """The reader of a format that was asked for.
+
+    Args:
+        found: of :func:`recognise`.
+        format: one of :data:`FORMATS`; with hyphens as on a command line.
+        folder: for the message.
+
+    Raises:
+        DatasetError: it is no format, or the folder is in others.
+    """
+    name = format.replace("-", " ")
+    try:
+        check_choice("--format", name, FORMATS)
+    except ValueError as error:
+        raise DatasetError(str(error)) from error
+    if name not in found:
+        raise DatasetError(f"{folder}: is not in the format {name}, but {', '.join(found)}")
+    return found[name]
+
+
+def several_formats(folder: Path, formats: Sequence[str]) -> str:
+    """A line about a folder in which reading one format would lose what another one says."""
+    return (
+        f"{folder}: is annotated in several formats, {' and '.join(formats)}: say which with "
+        f"--format {formats[0].replace(' ', '-')}"
+    )
 
 
 def _json_reader(folder: Path, kind: str, files: list[Path]) -> Reader:

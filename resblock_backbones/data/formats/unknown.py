@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from ..annotations.json_files import read_json, read_text
+from .mask_folder import mask_without_an_image
 
 #: Keys of YOLO's `data.yaml` that tell what it is, where its `names` are missing.
 YOLO_KEYS = re.compile(r"^(train|val|nc)\s*:", re.MULTILINE)
@@ -20,7 +21,7 @@ def why_nothing_is_known(folder: Path, others: list[Path]) -> str:
         others: its JSON files, none of a known format.
     """
     if others:
-        return f"{others[0]}: {_why_unknown(others[0])}"
+        return f"{others[0]}: {why_unknown(others[0])}"
     for file in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
         if file.stat().st_size < LARGEST_YAML and YOLO_KEYS.search(read_text(file)):
             return f"{file}: has no 'names' of classes: names: [cat, dog]"
@@ -29,6 +30,12 @@ def why_nothing_is_known(folder: Path, others: list[Path]) -> str:
         return (
             f"{folder}: {numbers} looks like YOLO's, and there is no data.yaml or classes.txt: "
             "write the classes to classes.txt, one a line"
+        )
+    alone = mask_without_an_image(folder)
+    if alone is not None:
+        return (
+            f"{folder}: {alone} looks like a label map, and there is no image of its name: name "
+            "both alike, or the map with '_mask' behind the image's name"
         )
     return (
         f"{folder}: no annotations that are known here: COCO JSON, YOLO (data.yaml or "
@@ -48,7 +55,15 @@ def _is_yolo(file: Path) -> bool:
     return len(values) >= 5 and values[0] == int(values[0]) and max(values[1:]) <= 1
 
 
-def _why_unknown(file: Path) -> str:
+def is_half_coco(file: Path) -> bool:
+    """Whether a JSON file of no known format has boxes or classes, as COCO's do."""
+    content = read_json(file)
+    entries = content.get("annotations") if isinstance(content, dict) else None
+    first = entries[0] if isinstance(entries, list) and entries else None
+    return isinstance(first, dict) and bool({"bbox", "category_id"} & set(first))
+
+
+def why_unknown(file: Path) -> str:
     """What a JSON file of no known format has."""
     content = read_json(file)
     if isinstance(content, dict):

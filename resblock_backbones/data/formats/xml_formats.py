@@ -7,11 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from ..annotations.json_files import read_text
 from ..coco import run_lengths
 from ..errors import DatasetError
 from ..findings import Findings
-from .dataset import AnnotatedImage, AnnotatedImages, ImageIndex, ObjectOf, polygon_box, split_of
+from .dataset import (
+    AnnotatedImage,
+    AnnotatedImages,
+    ImageIndex,
+    ObjectOf,
+    listed_splits,
+    polygon_box,
+    split_of,
+)
 
 
 def find_voc(folder: Path) -> list[Path]:
@@ -54,9 +61,11 @@ def read_voc(folder: Path, files: list[Path]) -> AnnotatedImages:
         result.images.append(AnnotatedImage(image, *size, objects, split))
     _shift_boxes(result)
     result.classes = sorted({one.name for image in result.images for one in image.objects})
-    unnamed = {one.resolve() for one in index.files} - {one.file.resolve() for one in result.images}
+    # A mask has the name of its image, in a folder of its own.
+    named = {one.file.stem for one in result.images}
+    unnamed = sum(one.stem not in named for one in index.files)
     if unnamed:
-        result.dropped["images without an XML file"] = len(unnamed)
+        result.dropped["images without an XML file"] = unnamed
     return result
 
 
@@ -88,8 +97,8 @@ def read_cvat(folder: Path, files: list[Path]) -> AnnotatedImages:
                 result.findings.error("broken", "", f"{image}: {index.fault(image)}")
                 continue
             if None not in told and told != size:
-                message = f"{name}: is {told[0]}x{told[1]} there, and {size[0]}x{size[1]} as a file"
-                result.findings.error("size", str(file), message)
+                message = f"is {told[0]:g}x{told[1]:g} there, and {size[0]}x{size[1]} as a file"
+                result.findings.error("size", f"{file}, image {name!r}", message)
             objects = [one for part in node if (one := _cvat_object(part, file, size, result))]
             split = split_of([node.get("subset", "")]) or split_of(Path(name).parts[:-1])
             result.images.append(AnnotatedImage(image, *size, objects, split))
@@ -183,23 +192,12 @@ def _cvat_mask(part: ET.Element, name: str, size: tuple[int, int]) -> ObjectOf:
 
 
 def _voc_splits(folder: Path, stems: set[str], result: AnnotatedImages) -> dict[str, str]:
-    """Stem -> split, from the lists of names; lists of a class have a number behind each name."""
-    splits: dict[str, str] = {}
-    for split in ("test", "val", "train"):
-        for file in folder.rglob(f"ImageSets/Main/{split}.txt"):
-            for line in read_text(file).splitlines():
-                if not line.strip():
-                    continue
-                name = line.split()[0] if line.strip() not in stems else line.strip()
-                if name not in stems:
-                    name = Path(name).stem
-                if name not in stems:
-                    result.dropped["names in ImageSets/Main without an XML file"] += 1
-                    continue
-                if splits.get(name, split) != split:
-                    result.dropped[f"images of {splits[name]} that are also of {split}"] += 1
-                splits[name] = split
-    return splits
+    """Stem -> split, from the lists of names; what does not fit is counted."""
+    listed = listed_splits(folder, "Main", stems, result.dropped)
+    lost = sum(name not in stems for name in listed)
+    if lost:
+        result.dropped["names in ImageSets/Main without an XML file"] += lost
+    return listed
 
 
 def _xml_files(folder: Path) -> list[Path]:

@@ -96,7 +96,8 @@ def read_yolo(folder: Path, names_file: Path) -> AnnotatedImages:
     lost = [one for one in _label_files(folder) if one not in known]
     if lost:
         result.dropped["text files without an image"] = len(lost)
-        findings.warning("no image", "", f"{lost[0]}: there is no image of this name")
+        message = f"{lost[0]}: there is no image of this name{_near(folder)}"
+        findings.warning("no image", "", message)
     return result
 
 
@@ -230,10 +231,19 @@ def _resolve(given: str, key: str, content: dict[str, Any], file: Path) -> Path:
         for choice in [base / path] + ([] if path.is_absolute() else [base / bare]):
             if choice.exists():
                 return choice
+    # The end of a path of another machine is often right.
+    ends = (Path(*path.parts[place:]) for place in range(len(path.parts)))
+    end = next((one for one in ends if _is_below(one, file.parent)), None)
+    cure = f"write {end.as_posix()!r}" if end is not None else f"write it relative to {file.parent}"
+    if root.parts and end is not None:
+        cure += " and no 'path'"
     raise DatasetError(
-        f"{file}: {key}: there is no {root / path} here (a path of another machine?): write it "
-        f"relative to {file.parent}"
+        f"{file}: {key}: there is no {root / path} here (a path of another machine?): {cure}"
     )
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return not path.is_absolute() and ".." not in path.parts and (folder / path).exists()
 
 
 def _images_at(path: Path) -> list[Path]:

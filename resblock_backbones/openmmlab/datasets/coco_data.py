@@ -48,6 +48,7 @@ class CheckedData:
         tables: what will be used, a table a data set.
         copies: annotation file -> the mended copy that the run reads.
         images: key of a data set -> its images.
+        pixels: key of a data set of label maps -> what is used of them.
         classes: loader -> the names of its classes, by label.
         folder: of the run, for the copies; None writes none.
         errors: lines of what a run would refuse; None where the first error is raised.
@@ -58,6 +59,7 @@ class CheckedData:
     tables: list[str] = field(default_factory=list)
     copies: dict[Path, Path] = field(default_factory=dict)
     images: dict[str, set[Path]] = field(default_factory=dict)
+    pixels: dict[str, Usage] = field(default_factory=dict)
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     folder: Path | None = None
     errors: list[str] | None = None

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...data.errors import DatasetError
 from ...data.images.shared import shared_images, told_of_shared
+from ...data.split_classes import exchanged
 from ...options.errors import ConfigError
 from .coco_data import CheckedData
 from .pipelines import pipelines_of, step_of
@@ -64,6 +65,7 @@ def check_shared_images(result: CheckedData) -> None:
     learnt = [
         (key, images) for key, images in result.images.items() if key.startswith("train_dataloader")
     ]
+    _warn_of_exchanged_classes(result)
     told = set()
     for key, images in result.images.items():
         for source, of_training in learnt:
@@ -73,6 +75,20 @@ def check_shared_images(result: CheckedData) -> None:
             if pairs:
                 told.add(frozenset(images))
                 line = told_of_shared(pairs, len(images), source)
+                result.warnings.append(f"{key}: {line}")
+
+
+def _warn_of_exchanged_classes(result: CheckedData) -> None:
+    """Label maps in which two splits seem to mean different classes by a number."""
+    training = [key for key in result.pixels if key.startswith("train_dataloader")]
+    others = [key for key in result.pixels if not key.startswith("train_dataloader")]
+    for key in others:
+        if len(training) == 1:
+            pair = [result.pixels[one] for one in (training[0], key)]
+            split = key.split("_dataloader")[0]
+            first, second = (one.per_class for one in pair)
+            line = exchanged(first, second, [one.images for one in pair], split)
+            if line is not None:
                 result.warnings.append(f"{key}: {line}")
 
 

@@ -86,6 +86,7 @@ def check_segmentation(
         check_usage(usage, findings, training=purpose.training, title="label maps")
         if result.has_errors(findings):
             return sizes
+        result.pixels[purpose.key] = usage
     result.tables.append(usage.table(purpose.key))
     result.warnings += [one.line for one in findings.of("warning")]
     result.images[purpose.key] = {image.resolve() for image, _ in pairs}

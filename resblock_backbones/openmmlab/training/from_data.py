@@ -9,7 +9,6 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from ...data.errors import DatasetError
 from ...data.formats.mask_folder import MaskFolder
 from ...data.formats.recognise import read_folder
 from ...data.formats.writing import Written, write_label_maps, write_objects
@@ -109,11 +108,7 @@ def _write_beside(file: Path, text: str) -> Path:
 
 def _written(folder: Path, out: Path, model: str | None, format: str | None, seed: int) -> Written:
     masks = None if model is None else model == "deeplabv3plus"
-    name = None if format is None else format.replace("-", " ")
-    try:
-        data = read_folder(folder, masks=masks, format=name)
-    except ValueError as error:
-        raise DatasetError(str(error)) from error
+    data = read_folder(folder, masks=masks, format=format)
     if isinstance(data, MaskFolder):
         return write_label_maps(data, out, seed=seed)
     return write_objects(data, out, seed=seed)
