@@ -8,33 +8,21 @@ of the class that it configures.
 from __future__ import annotations
 
 import difflib
-import inspect
 import traceback
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import MODELS
-from mmengine.runner import Runner
 
 from ...options.errors import ConfigError, InputError
 from ..versions.faults import known_fault
 from .inherited import refuse_inherited
+from .nearest import nearest
 from .scopes import import_scope, scope_of
 from .signatures import REGISTRIES, class_behind, parameters_of
-
-#: Top-level keys that every MMEngine config may have.
-TOP_LEVEL_KEYS = frozenset(inspect.signature(Runner).parameters) | {
-    "compile",
-    "custom_imports",
-    "default_scope",
-    "find_unused_parameters",
-    "model_wrapper_cfg",
-    "sync_bn",
-    "tta_model",
-    "tta_pipeline",
-}
+from .top_level import TOP_LEVEL_KEYS, refuse_misspelt
 
 #: Keys that are never suggested for a misspelt one.
 HIDDEN = {"type", "_delete_", "_scope_"}
@@ -49,7 +37,7 @@ def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
 
     Raises:
         ConfigError: the file does not exist or has an error (with the line), or an option names
-            a key that looks misspelt.
+            a key that looks misspelt, or the file has such a key at its top.
 
     >>> read_config("no_configs/faster-rcnn.py")
     Traceback (most recent call last):
@@ -73,6 +61,7 @@ no such folder as no_configs
     except ImportError as error:
         raise ConfigError(f"{file}: {_one_line(error)}") from error
     import_scope(scope_of(cfg))
+    refuse_misspelt(cfg, file)
     refuse_inherited(cfg, file)
     leaves = dict(_leaves(options or {}))
     for key in leaves:
@@ -93,18 +82,6 @@ def _build_lazy(part: Any) -> None:
     elif isinstance(part, list | tuple):
         for inner in part:
             _build_lazy(inner)
-
-
-def nearest(name: str, names: Collection[str], cutoff: float) -> str:
-    """A hint at the nearest name, ready to be appended to a message.
-
-    >>> nearest("num_worker", ["num_workers", "batch_size"], cutoff=0.8)
-    "; did you mean 'num_workers'?"
-    >>> nearest("pin_memory", ["num_workers", "batch_size"], cutoff=0.8)
-    ''
-    """
-    found = difflib.get_close_matches(name, sorted(names), n=1, cutoff=cutoff)
-    return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def _missing_config(file: Path) -> str:

@@ -25,7 +25,7 @@ from ...prediction.predictor import NO_VIEWS
 from ...weights import CheckpointError
 from ..configs.read import read_config
 from ..configs.scopes import check_scope, scope_of
-from ..configs.unused_keys import unused_keys
+from ..configs.top_level import unused_keys
 from ..datasets.coco_data import CheckedData
 from ..datasets.copies import with_copies
 from ..datasets.dataset_checks import check_datasets
@@ -40,6 +40,7 @@ from .runner import FlexRunner
 from .screen import quiet_pycocotools
 from .setup.hooks import check_save_best
 from .setup.mistakes import told_in_one_line
+from .setup.values import check_values
 from .watching.setup import watch
 
 #: Where a config names annotation files.
@@ -76,7 +77,7 @@ def train(
     Raises:
         InputError: something is wrong with what was given; the message is one line.
     """
-    cfg = read_config(config, cfg_options)
+    cfg = _checked_config(config, cfg_options)
     cfg.launcher = launcher
     cfg.work_dir = _work_dir(cfg, config, work_dir)
     if "train_dataloader" not in cfg or "optim_wrapper" not in cfg:
@@ -147,7 +148,7 @@ def test(
         raise ConfigError(f"--out {out}: predictions are written as .pkl")
     if "://" not in checkpoint and not Path(checkpoint).is_file():
         raise CheckpointError(f"{checkpoint}: there is no such checkpoint file")
-    cfg = read_config(config, cfg_options)
+    cfg = _checked_config(config, cfg_options)
     cfg.launcher = launcher
     cfg.work_dir = _work_dir(cfg, config, work_dir)
     cfg.load_from, cfg.resume = checkpoint, False
@@ -168,6 +169,13 @@ def test(
     if out is not None:
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
     return runner.test()
+
+
+def _checked_config(config: str, options: Mapping[str, Any] | None) -> Config:
+    cfg = read_config(config, options)
+    check_scope(cfg)
+    check_values(cfg)
+    return cfg
 
 
 def _draw_images(cfg: Config, show: bool, show_dir: str | None, wait_time: float) -> None:
@@ -194,7 +202,6 @@ def _prepare(cfg: Config, loaders: Sequence[str], notes: list[str]) -> CheckedDa
     Returns:
         What the checks found; its notes begin with those given.
     """
-    check_scope(cfg)
     if cfg.get("default_scope", "") is None:
         # Without one, names inside the model would be looked up where the process's last run did.
         cfg.default_scope = scope_of(cfg)

@@ -57,6 +57,19 @@ class FlexRunner(Runner):
     annotation_copies: Mapping[Path, Path] = {}
     reached: set[str] | None = None
 
+    @built_from("env_cfg")
+    def setup_env(self, *args: Any, **kwargs: Any) -> None:
+        super().setup_env(*args, **kwargs)
+
+    @built_from("randomness")
+    def set_randomness(self, *args: Any, **kwargs: Any) -> None:
+        super().set_randomness(*args, **kwargs)
+
+    @built_from("log_processor")
+    def build_log_processor(self, *args: Any, **kwargs: Any) -> Any:
+        return super().build_log_processor(*args, **kwargs)
+
+    @built_from("log_level")
     def build_logger(self, *args: Any, **kwargs: Any) -> logging.Logger:
         logger = super().build_logger(*args, **kwargs)
         quiet_screen_handlers(logger)

@@ -11,7 +11,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from ....options.errors import ConfigError
-from ...configs.read import nearest
+from ...configs.nearest import nearest
 from ..watching.metrics import VALIDATION_LOSS, metric_names
 
 #: The keys of ``default_hooks`` that MMEngine and both zoos know; others are hooks of one's own.

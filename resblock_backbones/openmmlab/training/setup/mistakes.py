@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from mmengine.registry import DefaultScope, Registry
 
 from ....options.errors import ConfigError, InputError
-from ...configs.read import nearest
+from ...configs.nearest import nearest
 from ...configs.signatures import REGISTRIES, class_behind, parameters_of
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -75,7 +75,7 @@ def reason_of(error: BaseException) -> str:
     argument = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", text)
     if argument is not None:
         return _unknown_argument(argument[1], argument[2])
-    return text or type(error).__name__
+    return (text if len(text) < 400 else f"{text[:300]} ...") or type(error).__name__
 
 
 def _unknown_argument(kind: str, name: str) -> str:

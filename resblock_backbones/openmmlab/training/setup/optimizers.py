@@ -14,7 +14,7 @@ from torch import nn
 from ....options.errors import ConfigError
 from ....resnet.network import FlexResNet
 from ....resnet.parameter_groups import param_groups
-from ...configs.read import nearest
+from ...configs.nearest import nearest
 from .mistakes import nearest_class
 
 #: What MMEngine's own constructor reads.

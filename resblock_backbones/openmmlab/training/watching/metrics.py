@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....options.errors import ConfigError
-from ...configs.read import nearest
+from ...configs.nearest import nearest
 from ...datasets.pipelines import kind_of
 
 VALIDATION_LOSS = "val_loss"

@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("mmengine")
 
-from resblock_backbones.openmmlab.configs.unused_keys import unused_keys
+from resblock_backbones.openmmlab.configs.top_level import unused_keys
 from resblock_backbones.openmmlab.datasets.pipelines import check_pipelines
 from resblock_backbones.openmmlab.training.setup.first_steps import first_steps_told
 from resblock_backbones.openmmlab.training.setup.hooks import (
@@ -13,6 +13,7 @@ from resblock_backbones.openmmlab.training.setup.hooks import (
     check_save_best,
 )
 from resblock_backbones.openmmlab.training.setup.optimizers import check_optimizer
+from resblock_backbones.openmmlab.training.setup.values import check_values
 from resblock_backbones.options.errors import ConfigError
 
 SGD = {"type": "SGD", "lr": 0.1}
@@ -134,3 +135,62 @@ def test_what_a_loader_s_process_raised_is_its_last_line_and_its_death_is_left_t
         raise RuntimeError(text)
     with pytest.raises(RuntimeError, match="exited"), first_steps_told(set()):
         raise RuntimeError("DataLoader worker (pid(s) 1) exited unexpectedly")
+
+
+LOOP = {"type": "EpochBasedTrainLoop", "max_epochs": 2}
+BY_ITERATION = {"type": "IterBasedTrainLoop", "max_iters": 2}
+LINEAR = {"type": "LinearLR", "start_factor": 0.1, "by_epoch": False, "begin": 0, "end": 50}
+
+
+@pytest.mark.parametrize(
+    ("cfg", "message"),
+    [
+        ({"train_cfg": LOOP | {"val_begin": "a"}}, "train_cfg.val_begin='a': Epoch.* takes int"),
+        ({"train_cfg": LOOP | {"val_interval": None}}, "val_interval=None"),
+        ({"train_cfg": LOOP | {"val_interval": 0}}, "train_cfg.val_interval=0: must be at least 1"),
+        ({"train_cfg": LOOP | {"max_epochs": 1.5}}, "max_epochs=1.5: .* takes int"),
+        ({"train_cfg": LOOP | {"max_epochs": -1}}, "max_epochs=-1: must be at least 1"),
+        ({"train_cfg": {"by_epoch": False, "max_iters": "9"}}, "max_iters='9': IterBased"),
+        ({"train_cfg": BY_ITERATION | {"val_begin": [1]}}, r"val_begin=\[1\]: IterBased"),
+        ({"train_cfg": LOOP | {"dynamic_intervals": [3]}}, r"dynamic_intervals=\[3\]: .* takes"),
+        ({"train_cfg": LOOP | {"dynamic_intervals": [(5, 0)]}}, "an interval must be at least 1"),
+        ({"train_cfg": "EpochBasedTrainLoop"}, "train_cfg='EpochBasedTrainLoop': must be a dict"),
+        ({"val_cfg": {"type": "ValLoop", "fp16": "a"}}, "val_cfg.fp16='a': ValLoop takes bool"),
+        ({"env_cfg": None}, "env_cfg=None: must be a dict"),
+        ({"env_cfg": {"dist_cfg": "nccl"}}, "env_cfg.dist_cfg='nccl': must be a dict"),
+        ({"optim_wrapper": {"optimizer": "SGD"}}, "optim_wrapper.optimizer='SGD': must be a dict"),
+        (
+            {"log_processor": {"type": "LogProcessor", "window_size": "a"}},
+            "log_processor.window_size='a': LogProcessor takes a number or None",
+        ),
+        ({"custom_hooks": {"type": "EMAHook"}}, "custom_hooks=.*: must be a list"),
+        (
+            {"default_hooks": {"logger": {"type": "LoggerHook", "interval": "a"}}},
+            "default_hooks.logger.interval='a': LoggerHook takes int",
+        ),
+        (
+            {"custom_hooks": [{"type": "EMAHook"}, {"type": "EMAHook", "begin_iter": "a"}]},
+            r"custom_hooks\[1\].begin_iter='a': EMAHook takes int",
+        ),
+        ({"param_scheduler": [LINEAR | {"end": "a"}]}, r"param_scheduler\[0\].end='a': LinearLR"),
+        ({"param_scheduler": LINEAR | {"start_factor": "a"}}, "param_scheduler.start_factor='a'"),
+        ({"randomness": {"seed": 1, "deterministic": "no"}}, "randomness.deterministic='no'"),
+        ({"train_dataloader": {"batch_size": "4"}}, "train_dataloader.batch_size='4': DataLoader"),
+        (
+            {"val_dataloader": {"sampler": {"type": "DefaultSampler", "shuffle": "a"}}},
+            "val_dataloader.sampler.shuffle='a': DefaultSampler takes bool",
+        ),
+    ],
+)
+def test_values_of_another_type_are_refused(cfg, message):
+    with pytest.raises(ConfigError, match=message):
+        check_values(cfg)
+
+
+def test_values_that_work_are_not():
+    check_values({"train_cfg": LOOP | {"max_epochs": 12.0, "val_begin": 3, "val_interval": 2}})
+    check_values({"train_cfg": BY_ITERATION | {"dynamic_intervals": [(0, 10), [20, 1]]}})
+    check_values({"param_scheduler": [LINEAR | {"end": float("inf")}, LINEAR | {"begin": 0.0}]})
+    check_values({"val_cfg": None, "train_cfg": None, "custom_hooks": (), "randomness": {}})
+    check_values({"custom_hooks": [{"type": "SomebodysOwn", "interval": "a"}, SGD]})
+    check_values({"train_dataloader": {"batch_size": None, "prefetch_factor": None}})
