@@ -136,25 +136,23 @@ def image_result(
     order = np.argsort(-prediction.scores, kind="stable")
     if areas is None and truth.masks is not None:
         areas = truth.masks.sum((1, 2)).astype(float)
-    has_masks = prediction.masks is not None and truth.masks is not None
+    masks = truth.masks
+    if masks is None and not len(truth.boxes):
+        masks = np.zeros((0, truth.size[1], truth.size[0]), bool)
+    of_truth = of_found = None
+    if masks is not None and prediction.masks is not None:
+        of_truth = [run_lengths(one) for one in masks]
+        of_found = [run_lengths(prediction.masks[one]) for one in order]
     return ImageResult(
         number,
         truth.name,
         truth.size,
-        Objects(
-            truth.boxes,
-            truth.labels,
-            ignored=truth.ignored,
-            masks=[run_lengths(one) for one in truth.masks] if has_masks else None,  # type: ignore[union-attr]
-            areas=areas,
-        ),
+        Objects(truth.boxes, truth.labels, None, truth.ignored, of_truth, areas),
         Objects(
             prediction.boxes[order].astype(float),
             prediction.labels[order].astype(int),
             prediction.scores[order].astype(float),
-            masks=[run_lengths(prediction.masks[one]) for one in order]  # type: ignore[index]
-            if has_masks
-            else None,
+            masks=of_found,
         ),
     )
 

@@ -1,7 +1,8 @@
 """Write a page about what a trained model gets right and wrong.
 
 Of detectors: average precision of each class and size, precision-recall curves, the best score
-thresholds, a confusion matrix, kinds of errors, and the worst images drawn.
+thresholds, a confusion matrix, kinds of errors, and the worst images drawn. Of segmentors: IoU of
+each class, a confusion matrix, errors at borders, images by IoU, and the worst of them drawn.
 
 resblock analyse CONFIG CHECKPOINT             # work_dirs/<config name>/analyse/index.html
 resblock analyse CONFIG --predictions predictions.json
@@ -15,6 +16,8 @@ from pathlib import Path
 from ...files.shipped_configs import find_config
 from ..arguments import add_config_options, read_config_options, require_mm_packages
 
+MAIN_NUMBERS = ("bbox AP", "bbox AP50", "segm AP", "segm AP50", "threshold", "mIoU", "aAcc", "mAcc")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add its arguments."""
@@ -23,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--predictions",
         metavar="FILE",
-        help="in place of a checkpoint: predictions.json of `resblock predict`, FILE.pkl of "
-        "`resblock test --out`, or COCO results",
+        help="in place of a checkpoint: the folder or the predictions.json of `resblock predict`, "
+        "FILE.pkl of `resblock test --out`, or COCO results",
     )
     parser.add_argument("--out", help="the output folder [work_dirs/<config name>/analyse]")
     parser.add_argument("--split", choices=["train", "val", "test"], default="test")
@@ -64,5 +67,6 @@ def run(given: argparse.Namespace) -> None:
         )
     for level, line in report.worst_first():
         print(f"{level}: {line}")
-    print(", ".join(f"{name} {value:.3f}" for name, value in numbers.items()))
+    told = [f"{name} {value:.3f}" for name, value in numbers.items() if name in MAIN_NUMBERS]
+    print(", ".join(told))
     print(f"{Path(out, 'index.html')}: open it in a browser")

@@ -7,20 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mmengine.config import Config
 
-from ...analysis.detections.page import Choices, add_detections
-from ...analysis.detections.results import ImageResult, image_result
-from ...analysis.detections.worst import Drawing
 from ...analysis.report import Report, refuse_existing
-from ...console.progress import Progress
 from ...options.errors import ConfigError, InputError
 from ..configs.read import read_config
 from ..configs.scopes import check_scope
 from ..datasets.dataset_checks import check_datasets
-from .annotations import annotations_of
-from .areas import areas_of_file
+from .map_results import add_map_results
+from .object_results import add_object_results
 from .predictions import Predictions, of_model
 from .samples import Samples, open_samples
 from .saved import of_file
@@ -84,7 +79,10 @@ def analyse(
         samples = open_samples(cfg, loader, checked.copies)
         infos = dict(samples.numbers())
         _refuse_without_annotations(infos, config, loader)
-        found = _predictions(cfg, samples, infos, checkpoint, predictions, device)
+        of_maps = not any("instances" in one for one in infos.values())
+        if of_maps and score_threshold is not None:
+            raise InputError("--score-threshold: label maps have no scores")
+        found = _predictions(cfg, samples, infos, checkpoint, predictions, device, of_maps)
         for level, line in found.findings:
             report.finding(level, line)
         report.lines = [
@@ -92,7 +90,18 @@ def analyse(
             f"{checkpoint or predictions}",
             f"{len(found.numbers)} images of {loader}, {len(samples.classes)} classes",
         ]
-        numbers = _Analysis(samples, infos, found, report, progress).add(worst, score_threshold)
+        if of_maps:
+            numbers = add_map_results(samples, found, report, worst=worst, progress=progress)
+        else:
+            numbers = add_object_results(
+                samples,
+                infos,
+                found,
+                report,
+                worst=worst,
+                threshold=score_threshold,
+                progress=progress,
+            )
     report.write(Path(out), force=force)
     return report, numbers
 
@@ -104,10 +113,11 @@ def _predictions(
     checkpoint: str | None,
     predictions: str | None,
     device: str | None,
+    of_maps: bool,
 ) -> Predictions:
     if predictions is not None:
         ids = getattr(samples.dataset, "cat_ids", None)
-        return of_file(predictions, infos, samples.classes, ids)
+        return of_file(predictions, infos, samples.classes, ids, of_maps=of_maps)
     assert checkpoint is not None
     files = {number: Path(one["img_path"]) for number, one in infos.items()}
     return of_model(cfg, checkpoint, files, samples.classes, device)
@@ -123,87 +133,3 @@ def _refuse_without_annotations(
             f"{config}: {loader}.dataset has no annotations of its {len(infos)} images, so there "
             "is nothing to compare predictions with; give --split val, or annotations"
         )
-
-
-class _Analysis:
-    """Collects results image by image, and adds the sections of the page."""
-
-    def __init__(
-        self,
-        samples: Samples,
-        infos: Mapping[int, Mapping[str, Any]],
-        found: Predictions,
-        report: Report,
-        progress: bool,
-    ) -> None:
-        self.samples, self.infos, self.found = samples, infos, found
-        self.report, self.progress = report, progress
-        self.drawing = Drawing(
-            lambda number: samples.raw(number)[0], samples.name_of, samples.colour_of
-        )
-
-    def add(self, worst: int, score_threshold: float | None) -> dict[str, float]:
-        choices = Choices(
-            worst=worst,
-            threshold=score_threshold,
-            cut_at=self.found.cut_at,
-            cut_by=self.found.cut_by,
-            evaluation=_faster_evaluation(),
-            progress=self.progress,
-        )
-        classes = self.samples.classes
-        return add_detections(
-            self.report, self._detections(), classes, self.samples.palette, self.drawing, choices
-        )
-
-    def _detections(self) -> list[ImageResult]:
-        areas = areas_of_file(self.samples.dataset)
-        results = []
-        with Progress(
-            total=len(self.found.numbers), title="images", show=self.progress
-        ) as progress:
-            for number in sorted(self.found.numbers):
-                results.append(self._detection(number, areas))
-                progress.step()
-        return results
-
-    def _detection(self, number: int, areas: Mapping[Any, float]) -> ImageResult:
-        info, prediction = self.infos[number], self.found.of(number)
-        if prediction.boxes is None:
-            raise ConfigError(
-                "predictions are label maps, and the data set has boxes: they are of another config"
-            )
-        size = (info["width"], info["height"])
-        truth = annotations_of(info, size if prediction.masks is not None else None)
-        _refuse_strange_labels(prediction.labels, len(self.samples.classes))
-        assert truth.boxes is not None and truth.labels is not None
-        keys = [
-            (info.get("img_id"), *box, label)
-            for box, label in zip(truth.boxes.tolist(), truth.labels.tolist(), strict=True)
-        ]
-        known = [areas.get(key) for key in keys]
-        return image_result(
-            number,
-            truth,
-            prediction,
-            np.array(known, float) if known and None not in known else None,
-        )
-
-
-def _refuse_strange_labels(labels: np.ndarray | None, classes: int) -> None:
-    if labels is not None and len(labels) and labels.max() >= classes:
-        raise ConfigError(
-            f"predictions have the label {labels.max()}, and the data set has {classes} classes: "
-            "they are of another config"
-        )
-
-
-def _faster_evaluation() -> type | None:
-    """COCO's evaluation in C++, where it is installed; the numbers are the same."""
-    from importlib.util import find_spec
-
-    if find_spec("faster_coco_eval") is None:
-        return None
-    from ..training.evaluation.faster_coco import FasterEvaluation
-
-    return FasterEvaluation

@@ -58,6 +58,10 @@ class Samples:
                 seen.add(info["img_path"])
                 yield number, info
 
+    def file_name(self, number: int) -> str:
+        """The name of an image's file."""
+        return Path(self.dataset.get_data_info(number)["img_path"]).name
+
     def raw(self, number: int) -> tuple[Any, GroundTruth]:
         """An image and its annotations as they are stored."""
         leaf, place = _leaf(self.dataset, number)

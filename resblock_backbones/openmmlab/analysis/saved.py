@@ -18,6 +18,10 @@ from ...prediction.run_lengths import mask_of
 from ...weights.reading.read import read_checkpoint
 from .predictions import Predictions
 
+PICKLES = (".pkl", ".pickle")
+#: What predictions are of, by whether they are label maps.
+KINDS = {False: "objects", True: "label maps"}
+
 
 class ImageNumbers:
     """The images of a data set, by what predictions call them.
@@ -51,6 +55,8 @@ def of_file(
     infos: Mapping[int, Mapping[str, Any]],
     classes: Sequence[str],
     category_ids: Sequence[int] | None,
+    *,
+    of_maps: bool,
 ) -> Predictions:
     """Predictions out of a file or a folder.
 
@@ -60,6 +66,7 @@ def of_file(
         infos: of the images of the data set, by number.
         classes: names by label, of the data set.
         category_ids: of an annotation file, by label.
+        of_maps: whether the data set has label maps; else it has objects.
 
     Raises:
         InputError: it is none of these, or is about other images or classes.
@@ -67,9 +74,14 @@ def of_file(
     file, numbers = Path(name), ImageNumbers(infos)
     if file.is_dir() and (file / "predictions.json").is_file():
         file /= "predictions.json"
+    if file.is_dir() != of_maps and file.suffix not in PICKLES and file.exists():
+        raise InputError(
+            f"{file}: holds {KINDS[file.is_dir()]}, and the data set has {KINDS[of_maps]}: "
+            "they are of another config"
+        )
     if file.is_dir():
         return _of_folder(file, numbers, classes)
-    if file.suffix in (".pkl", ".pickle"):
+    if file.suffix in PICKLES:
         return _of_pickle(file, numbers)
     content = read_json(file)
     if isinstance(content, list):

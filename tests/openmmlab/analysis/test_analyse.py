@@ -5,7 +5,9 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("mmdet")
 pytest.importorskip("mmseg")
@@ -15,6 +17,8 @@ from resblock_backbones.data import make_shapes  # noqa: E402
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 BOXES = CONFIGS / "faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py"
+MASKS = CONFIGS / "mask_rcnn/mask-rcnn_flexr18-half_fpn_shapes.py"
+MAPS = CONFIGS / "fcn/fcn_flexr18-half-d8_shapes.py"
 ANNOTATIONS = Path("data/shapes/annotations/instances_val.json")
 
 
@@ -93,6 +97,18 @@ def test_predictions_of_a_part_of_the_images_are_a_warning(predicted, capsys):
     assert "has no predictions of 1 images of the data set" in told and "bbox AP 1.000" in told
 
 
+def test_masks_are_compared_in_place_of_boxes(predicted, capsys):
+    for one in predicted["annotations"]:
+        x, y, width, height = one["bbox"]
+        half = [x, y, x + width / 2, y, x + width / 2, y + height, x, y + height]
+        one["segmentation"] = [half]
+    Path("predictions.json").write_text(json.dumps(predicted))
+    assert analyse("--predictions", "predictions.json", "--worst", "1", config=MASKS) == 0
+    told = capsys.readouterr().out
+    assert "bbox AP 1.000" in told and "segm AP 0." in told
+    assert int(table("errors")[1]["number"]) > 0  # localisation, of masks
+
+
 def test_a_list_of_coco_results(predicted, capsys):
     Path("predictions.json").write_text(json.dumps(predicted["annotations"]))
     assert analyse("--predictions", "predictions.json") == 0
@@ -107,6 +123,67 @@ def test_a_class_without_objects_is_a_note(predicted, capsys):
     assert analyse("--predictions", "predictions.json") == 0
     told = capsys.readouterr().out
     assert "nothing to measure: 'ring'" in told and "bbox AP 1.000" in told
+
+
+@pytest.fixture
+def label_maps(here):
+    """What `resblock predict` writes, of perfect label maps."""
+    shutil.copytree("data/shapes/labels/val", "predicted/labels")
+    names = ("background", "circle", "square", "triangle", "star", "ring")
+    Path("predicted/classes.json").write_text(json.dumps(dict(enumerate(names))))
+    return sorted(Path("predicted/labels").iterdir())
+
+
+def test_perfect_label_maps_have_an_iou_of_1(label_maps, capsys):
+    assert analyse("--predictions", "predicted", config=MAPS) == 0
+    assert "mIoU 1.000, aAcc 1.000" in capsys.readouterr().out
+    assert "Errors at borders" in Path("out/index.html").read_text()
+
+
+def test_the_images_with_the_lowest_iou_are_drawn(label_maps, capsys):
+    labels = np.asarray(Image.open(label_maps[1]))
+    Image.fromarray(np.zeros_like(labels)).save(label_maps[1])
+    assert analyse("--predictions", "predicted", "--worst", "1", config=MAPS) == 0
+    assert table("images")[0]["image"] == label_maps[1].name
+    assert float(table("images")[0]["right pixels"]) == pytest.approx((labels == 0).mean())
+    drawn = {one.name.split("_")[1]: one for one in Path("out/images").iterdir()}
+    assert set(drawn) == {"truth.png", "prediction.png", "wrong.png"}
+    red = (np.asarray(Image.open(drawn["wrong.png"])) == (226, 26, 28)).all(2)
+    assert red.mean() == pytest.approx((labels > 0).mean(), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("damage", "options", "message"),
+    [
+        (lambda: Path("predicted/classes.json").unlink(), [], "holds no predictions"),
+        (
+            lambda: Path("predicted/classes.json").write_text('{"0": "zebra"}'),
+            [],
+            "predicts 'zebra', which is no class of the config",
+        ),
+        (
+            lambda: [
+                Image.new("L", (9, 9)).save(one) for one in Path("predicted/labels").iterdir()
+            ],
+            [],
+            "its predicted label map has 9x9 pixels, and the annotated one 64x64",
+        ),
+        (lambda: None, ["--score-threshold", "0.5"], "label maps have no scores"),
+    ],
+)
+def test_label_maps_that_do_not_fit_are_one_line(damage, options, message, label_maps, capsys):
+    damage()
+    assert analyse("--predictions", "predicted", *options, config=MAPS) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.strip().splitlines()[-1].startswith("error: ")
+    assert not Path("out").exists()
+
+
+def test_predictions_of_another_kind_are_one_line(predicted, label_maps, capsys):
+    assert analyse("--predictions", "predictions.json", config=MAPS) == 2
+    assert "holds objects, and the data set has label maps" in capsys.readouterr().err
+    assert analyse("--predictions", "predicted") == 2
+    assert "holds label maps, and the data set has objects" in capsys.readouterr().err
 
 
 def break_images(content):
