@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ..data.images.fonts import font_for, legible
+from ..data.placed_masks import PlacedMasks
 from .label_maps import ColourOf, NameOf, draw_label_map
 from .outlines import Outline, draw_outlines
 
@@ -25,7 +26,7 @@ class Drawable(Protocol):
     @property
     def scores(self) -> np.ndarray | None: ...
     @property
-    def masks(self) -> np.ndarray | None: ...
+    def masks(self) -> np.ndarray | PlacedMasks | None: ...
     @property
     def label_map(self) -> np.ndarray | None: ...
 
@@ -86,7 +87,14 @@ def outlines_of(
         if scores is not None:
             text += f" {scores[index]:.2f}"
         x1, y1, x2, y2 = (float(value) for value in boxes[index])
-        mask = None if masks is None else masks[index]
+        mask, corner = None, None
+        if isinstance(masks, PlacedMasks):
+            top, left, mask = masks.parts[index]
+            corner = (top, left)
+        elif masks is not None:
+            mask = masks[index]
         gaps = dashed is not None and bool(dashed[index])
-        outlines.append(Outline((x1, y1, x2, y2), colour_of(label), text, mask, dashed=gaps))
+        outlines.append(
+            Outline((x1, y1, x2, y2), colour_of(label), text, mask, corner, dashed=gaps)
+        )
     return outlines

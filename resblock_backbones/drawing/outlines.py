@@ -26,7 +26,8 @@ class Outline:
         box: x1 y1 x2 y2 in pixels of the image.
         colour: RGB.
         text: the label; empty for none.
-        mask: ``(H, W)``, bool, or None.
+        mask: ``(H, W)``, bool, or None; or the part of one that begins at ``corner``.
+        corner: top and left of the part; None if the mask is whole.
         dashed: whether the box is drawn with gaps.
     """
 
@@ -34,6 +35,7 @@ class Outline:
     colour: Colour
     text: str = ""
     mask: np.ndarray | None = None
+    corner: tuple[int, int] | None = None
     dashed: bool = False
 
 
@@ -59,7 +61,7 @@ def draw_outlines(
     width, height = size or image.size
     scale = (width / image.width, height / image.height)
     drawn = image.resize((width, height), Image.Resampling.LANCZOS) if size else image.copy()
-    drawn = _with_masks(drawn, outlines)
+    drawn = _with_masks(drawn, outlines, scale)
     draw = ImageDraw.Draw(drawn)
     line = max(2, round(min(drawn.size) / 300))
     points = max(12, round(min(drawn.size) / 45))
@@ -181,15 +183,31 @@ def _corner_of(
     return Place(left, top, width, height)
 
 
-def _with_masks(image: Image.Image, outlines: Sequence[Outline]) -> Image.Image:
+def _with_masks(
+    image: Image.Image, outlines: Sequence[Outline], scale: tuple[float, float]
+) -> Image.Image:
     if all(one.mask is None for one in outlines):
         return image
     pixels = np.array(image)
     for one in reversed(outlines):
-        if one.mask is not None:
-            mask = Image.fromarray(np.asarray(one.mask, bool))
-            mask = mask.resize(image.size, Image.Resampling.NEAREST)
-            _blend_mask(pixels, np.asarray(mask), one.colour)
+        if one.mask is None or not one.mask.size:
+            continue
+        mask = Image.fromarray(np.asarray(one.mask, bool))
+        if one.corner is None:
+            whole = np.asarray(mask.resize(image.size, Image.Resampling.NEAREST))
+            _blend_mask(pixels, whole, one.colour)
+            continue
+        top, left = (round(one.corner[axis] * scale[1 - axis]) for axis in (0, 1))
+        height, width = (
+            max(1, round(length * scale[1 - axis])) for axis, length in enumerate(one.mask.shape)
+        )
+        scaled = np.asarray(mask.resize((width, height), Image.Resampling.NEAREST))
+        # With a pixel around it, so that its border is drawn on all sides.
+        framed = np.pad(scaled, 1)
+        above, before = max(0, 1 - top), max(0, 1 - left)
+        part = pixels[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1]
+        framed = framed[above : above + part.shape[0], before : before + part.shape[1]]
+        _blend_mask(part, framed, one.colour)
     return Image.fromarray(pixels)
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from ..data.annotations.json_files import read_json
 from ..files.whole import write_whole
 from .prediction import Prediction
-from .run_lengths import run_lengths
+from .run_lengths import area_of, run_lengths_of
 
 
 class CocoPredictions:
@@ -73,8 +73,8 @@ class CocoPredictions:
                 "iscrowd": 0,
             }
             if prediction.masks is not None:
-                one["segmentation"] = run_lengths(prediction.masks[index])
-                one["area"] = int(prediction.masks[index].sum())
+                one["segmentation"] = run_lengths_of(prediction.masks, index)
+                one["area"] = area_of(prediction.masks, index)
             self.annotations.append(one)
 
     def write(self, file: Path) -> None:

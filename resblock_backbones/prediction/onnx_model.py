@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data.images.reading import Loader, image_of, read_image
+from ..data.images.reading import Loader, decoded, image_of, read_image
+from ..data.images.regions import Regions, open_regions
 from ..drawing.colours import Colour, palette_of
 from ..files.model_card import CARD, Card
 from ..options.errors import InputError
@@ -34,6 +35,10 @@ class OnnxModel:
     notes: tuple[str, ...] = ()
     dataset: Mapping[str, Any] = {}
     loader = Loader()
+    #: Whether predictions with a label map have `pixel_scores`, of files that give logits.
+    keeps_pixel_scores = False
+    #: Not told by a file; that of nearly all backbones.
+    stride = 32
 
     def __init__(self, file: str | Path, *, score_threshold: float = 0.0) -> None:
         self.session = _session(Path(file).expanduser())
@@ -77,6 +82,14 @@ class OnnxModel:
         """
         return np.asarray(read_image(file))[..., ::-1]
 
+    def open(self, file: Path) -> Regions:
+        """An image file, of which parts are read.
+
+        Raises:
+            ImageError: it is damaged, or no image.
+        """
+        return open_regions(file, lambda contents: decoded(contents, file), self.read)
+
     def predict(
         self, images: Sequence[np.ndarray], files: Sequence[Path | None] = ()
     ) -> list[Prediction]:
@@ -118,7 +131,10 @@ class OnnxModel:
         told: dict[str, Any] = {"classes": self.classes, "palette": tuple(self.palette)}
         if "logits" in found:
             logits = [_used(one, size, scale) for one in found["logits"][index]]
-            return Prediction(label_map=_likeliest(logits, size, self.card.score_threshold), **told)
+            threshold = self.card.score_threshold
+            label_map = _likeliest(logits, size, threshold)
+            scores = _scores(logits, size, threshold) if self.keeps_pixel_scores else None
+            return Prediction(label_map=label_map, pixel_scores=scores, **told)
         if "label_map" in found:
             used = _used(found["label_map"][index], size, scale)
             return Prediction(label_map=_nearest(used, size), **told)
@@ -220,6 +236,17 @@ def _likeliest(logits: Sequence[np.ndarray], size: tuple[int, int], threshold: f
         label_map[one > best] = label
         best = np.maximum(best, one)
     return label_map
+
+
+def _scores(logits: Sequence[np.ndarray], size: tuple[int, int], threshold: float) -> np.ndarray:
+    """Scores of the classes `(classes, H, W)`, of which the largest is the label."""
+    import cv2
+
+    scores = [cv2.resize(one, size[::-1], interpolation=cv2.INTER_LINEAR) for one in logits]
+    if len(scores) == 1:
+        limit = np.clip(threshold, 1e-6, 1 - 1e-6)
+        scores.insert(0, np.full_like(scores[0], np.log(limit / (1 - limit))))
+    return np.stack(scores)
 
 
 def _pasted(masks: np.ndarray, boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:

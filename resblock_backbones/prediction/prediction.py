@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.placed_masks import PlacedMasks
 from ..drawing.colours import Colour
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ class Prediction:
         boxes: `(N, 4)`, x1 y1 x2 y2 in pixels of the image; None with a segmentation model.
         labels: `(N,)`, class indices.
         scores: `(N,)`.
-        masks: `(N, H, W)`, bool; None without masks.
+        masks: `(N, H, W)`, bool; None without masks. Of a large image they are `PlacedMasks`: one
+            of them, or `numpy.asarray` of all, makes them whole.
         label_map: `(H, W)`, the class index of each pixel; None with a detector.
+        pixel_scores: `(classes, H, W)`, of a slice with a label map; else None.
         classes: names by label; empty if unknown.
         palette: a colour for each class, RGB.
 
@@ -40,8 +43,9 @@ class Prediction:
     boxes: np.ndarray | None = None
     labels: np.ndarray | None = None
     scores: np.ndarray | None = None
-    masks: np.ndarray | None = None
+    masks: np.ndarray | PlacedMasks | None = None
     label_map: np.ndarray | None = None
+    pixel_scores: np.ndarray | None = None
     classes: tuple[str, ...] = ()
     palette: tuple[Colour, ...] = ()
 
@@ -91,9 +95,9 @@ class Prediction:
                 "score": float(self.scores[index]),
             }
             if self.masks is not None:
-                from .run_lengths import run_lengths
+                from .run_lengths import run_lengths_of
 
-                one["segmentation"] = run_lengths(self.masks[index])
+                one["segmentation"] = run_lengths_of(self.masks, index)
             found.append(one)
         return found
 
@@ -113,8 +117,28 @@ class Prediction:
             xyxy=self.boxes,
             confidence=self.scores,
             class_id=self.labels,
-            mask=self.masks,
+            mask=None if self.masks is None else np.asarray(self.masks),
             data={"class_name": np.array(names)},
+        )
+
+    def reduced(self, factor: int) -> Prediction:
+        """The prediction for the image at a size that is so many times smaller.
+
+        >>> box = np.array([[2.0, 4.0, 6.0, 8.0]])
+        >>> Prediction(box, np.array([0]), np.array([0.9])).reduced(2).boxes.tolist()
+        [[1.0, 2.0, 3.0, 4.0]]
+        """
+        masks, label_map = self.masks, self.label_map
+        if isinstance(masks, np.ndarray):
+            masks = masks[:, ::factor, ::factor]
+        elif masks is not None:
+            masks = masks.reduced(factor)
+        return replace(
+            self,
+            boxes=None if self.boxes is None else self.boxes / factor,
+            masks=masks,
+            label_map=None if label_map is None else label_map[::factor, ::factor],
+            pixel_scores=None,
         )
 
     def draw(self, image: Image.Image | np.ndarray) -> Image.Image:

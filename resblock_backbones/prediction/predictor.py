@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from ..data.images.reading import Loader
-from ..drawing.colours import Colour
 from ..options.errors import InputError
+from .model import Model
 from .onnx_model import OnnxModel
 from .prediction import Prediction
+from .slices import SlicedModel, Slices
 
 Input = str | Path | np.ndarray | Image.Image
-
-
-class Model(Protocol):
-    """What can be asked: :class:`OnnxModel`, and the models of configs."""
-
-    classes: tuple[str, ...]
-    palette: list[Colour]
-
-    @property
-    def notes(self) -> Sequence[str]: ...
-    @property
-    def dataset(self) -> Mapping[str, Any]: ...
-    @property
-    def loader(self) -> Loader: ...
-    def name_of(self, label: int) -> str: ...
-    def colour_of(self, label: int) -> Colour: ...
-    def read(self, file: Path) -> np.ndarray: ...
-    def predict(
-        self, images: Sequence[np.ndarray], files: Sequence[Path | None]
-    ) -> list[Prediction]: ...
-    def predict_frames(self, frames: Sequence[np.ndarray]) -> list[Prediction]: ...
 
 
 #: Why test-time augmentation is for models with all their scores.
@@ -61,6 +40,10 @@ class Predictor:
         device: where the model of a config computes; None is a GPU if one is available.
         tta: test-time augmentation: also predict the mirrored image, and merge (not with `.onnx`).
         tta_scales: predict it at these multiples of its size too.
+        slices: predict images in slices with sides of so many pixels, and merge: for images much
+            larger than those of the training. Files are read part by part where their format
+            allows it; the masks of objects are `PlacedMasks`.
+        overlap: part of a side that two slices share.
 
     Attributes:
         classes, palette: names and colours by label.
@@ -85,12 +68,15 @@ class Predictor:
         device: str | None = None,
         tta: bool = False,
         tta_scales: Sequence[float] = (),
+        slices: int | None = None,
+        overlap: float = 0.2,
     ) -> None:
         if not 0 <= score_threshold <= 1:
             raise InputError(f"score_threshold={score_threshold}: must lie in 0 to 1")
         if batch_size < 1:
             raise InputError(f"batch_size={batch_size}: must be at least 1")
         self.batch_size = batch_size
+        cut = None if slices is None else Slices(slices, overlap)
         if str(model).endswith(".onnx"):
             if checkpoint is not None:
                 raise InputError(f"{model}: has its weights; a checkpoint was given beside it")
@@ -113,6 +99,8 @@ class Predictor:
                 device=device,
                 views=tta_scales if tta or tta_scales else None,
             )
+        if cut is not None:
+            self.model = SlicedModel(self.model, cut, batch_size=batch_size)
         self.classes, self.palette = self.model.classes, tuple(self.model.palette)
 
     def __call__(self, images: Input | Iterable[Input]) -> list[Prediction]:
@@ -128,8 +116,9 @@ class Predictor:
             ImageError: a file cannot be read.
             ValueError: an array of another shape.
         """
-        single = isinstance(images, str | Path | np.ndarray | Image.Image)
-        given: list[Any] = [images] if single else list(images)  # type: ignore[arg-type]
+        if isinstance(self.model, SlicedModel):
+            return [self._in_slices(one) for one in _listed(images)]
+        given = _listed(images)
         results: list[Prediction | None] = [None] * len(given)
         groups: dict[tuple[int, ...], list[tuple[int, np.ndarray, Path | None]]] = {}
         for index, one in enumerate(given):
@@ -143,6 +132,17 @@ class Predictor:
                 for (index, _, _), prediction in zip(batch, found, strict=True):
                     results[index] = prediction
         return [one for one in results if one is not None]
+
+    def _in_slices(self, one: Input) -> Prediction:
+        assert isinstance(self.model, SlicedModel)
+        if isinstance(one, str | Path):
+            return self.model.predict_regions(self.model.open(Path(one)))
+        return self.model.predict([_bgr(one)], [None])[0]
+
+
+def _listed(images: Input | Iterable[Input]) -> list[Any]:
+    single = isinstance(images, str | Path | np.ndarray | Image.Image)
+    return [images] if single else list(images)  # type: ignore[arg-type]
 
 
 def is_stored(model: str | Path) -> bool:

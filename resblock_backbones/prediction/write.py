@@ -22,16 +22,21 @@ from ..data.image_files import (
     raise_unreadable,
 )
 from ..data.images.reading import image_of, size_of
+from ..data.images.regions import reduced, size_of_regions
 from ..data.images.whole import fault_of
 from ..drawing.annotated import draw_annotated
 from ..drawing.label_maps import legend_width
 from ..files.whole import write_whole
 from ..options.errors import InputError
 from .files import CocoPredictions, write_label_map, write_png
+from .model import Model
 from .prediction import Prediction
-from .predictor import Model
+from .slices import SlicedModel, Slices
 from .videos import SUFFIXES as VIDEO_SUFFIXES
 from .videos import Video, VideoWriter
+
+#: Longer sides of drawings of images that are predicted in slices, in pixels.
+LARGEST_DRAWING = 4096
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ def predict_files(
     score_threshold: float = 0.3,
     batch_size: int = 1,
     force: bool = False,
+    slices: Slices | None = None,
     progress: bool = True,
 ) -> PredictionSummary:
     """Predict images and videos with a trained model, and write the results.
@@ -74,6 +80,7 @@ def predict_files(
         score_threshold: of the model; checked here.
         batch_size: images in a batch; only images of the same size share one.
         force: replace existing files.
+        slices: predict each image in these; drawings of large ones are then reduced.
         progress: whether to show progress on stderr.
 
     Raises:
@@ -89,17 +96,24 @@ def predict_files(
     _refuse_existing(folder, inputs, force)
     videos = {one: Video(one.path) for one in inputs if one.path.suffix.lower() in VIDEO_SUFFIXES}
     predictor = open_model()
+    if slices is not None:
+        predictor = SlicedModel(predictor, slices, batch_size=batch_size)
     stills = [one for one in inputs if one not in videos]
     unreadable = {
         one.path: f"{one.path}: {fault}" for one in stills if (fault := fault_of(one.path))
     }
     whole = [one for one in stills if one.path not in unreadable]
-    batches = batches_by_size(
-        whole, batch_size, unreadable, lambda path: size_of(path, predictor.loader)
-    )
     results = _Results(predictor, folder, score_threshold)
-    total = sum(map(len, batches)) + sum(max(1, video.frames) for video in videos.values())
-    with Progress(total=max(1, total), title="images", show=progress) as bar:
+    frames = sum(max(1, video.frames) for video in videos.values())
+    if isinstance(predictor, SlicedModel):
+        _predict_slices(predictor, results, whole, unreadable, progress)
+        batches: list[list[ImageFile]] = []
+    else:
+        batches = batches_by_size(
+            whole, batch_size, unreadable, lambda path: size_of(path, predictor.loader)
+        )
+    total = sum(map(len, batches)) + frames
+    with Progress(total=max(1, total), title="images", show=progress and total > 0) as bar:
         for batch in batches:
             for _ in _predict_batch(predictor, results, batch, unreadable):
                 bar.step()
@@ -123,24 +137,41 @@ class _Results:
         self.has_maps = False
 
     def add(
-        self, image: Image.Image, prediction: Prediction, file: ImageFile, **frame: Any
+        self,
+        image: Image.Image,
+        prediction: Prediction,
+        file: ImageFile,
+        *,
+        size: tuple[int, int] | None = None,
+        **frame: Any,
     ) -> Image.Image:
-        """Add the prediction for an image; returns the image with the prediction drawn."""
+        """Add the prediction for an image; returns the image with the prediction drawn.
+
+        Args:
+            image: to draw over.
+            prediction: for the image.
+            file: of the image.
+            size: width and height of the image where another one, reduced, is drawn over.
+            frame: of a video.
+        """
         self.count += 1
         if prediction.label_map is None:
-            self.coco.add(file.path, image.size, prediction, **frame)
+            self.coco.add(file.path, size or image.size, prediction, **frame)
         else:
             self.has_maps = True
             name = f"{file.name}/{frame['frame_id']:06d}" if frame else str(file.name)
             write_label_map(prediction.label_map, self.folder / "labels" / f"{name}.png")
-        predictor = self.predictor
+        predictor, note = self.predictor, f"score ≥ {self.score_threshold:g}"
+        if size is not None and size != image.size:
+            factor = -(-size[0] // image.width)
+            prediction, note = prediction.reduced(factor), f"{note}; 1/{factor} of its size"
         return draw_annotated(
             image,
             prediction,
             predictor.name_of,
             predictor.colour_of,
             legend=self.legend,
-            note=f"score ≥ {self.score_threshold:g}",
+            note=note,
         )
 
     def close(self) -> PredictionSummary:
@@ -177,6 +208,36 @@ def _predict_batch(
         drawn = results.add(image_of(pixels), prediction, one)
         write_png(drawn, results.folder / "drawn" / f"{one.name}.png")
         yield
+
+
+def _predict_slices(
+    predictor: SlicedModel,
+    results: _Results,
+    images: Sequence[ImageFile],
+    unreadable: dict[Path, str],
+    progress: bool,
+) -> None:
+    """Predict images of any size, slice by slice."""
+    counts: dict[ImageFile, int] = {}
+    for one in images:
+        try:
+            size = size_of_regions(one.path, predictor.loader)
+            counts[one] = len(predictor.slices.of(size))
+        except ImageError as error:
+            unreadable[one.path] = str(error)
+    with Progress(total=max(1, sum(counts.values())), title="slices", show=progress) as bar:
+        for one in counts:
+            try:
+                image = predictor.open(one.path)
+                prediction = predictor.predict_regions(image, bar.step)
+                seen = reduced(image, LARGEST_DRAWING)
+            except ImageError as error:
+                unreadable[one.path] = str(error)
+                continue
+            size = (image.size[1], image.size[0])
+            del image  # it may be all in memory
+            drawn = results.add(seen, prediction, one, size=size)
+            write_png(drawn, results.folder / "drawn" / f"{one.name}.png")
 
 
 def _predict_video(

@@ -121,6 +121,49 @@ def test_masks_have_the_size_of_the_image(kind, tmp_path):
     assert one.masks[0].sum() == one.masks[0, 8:32, 4:40].sum() > 0.9 * 24 * 36
 
 
+def test_logits_of_slices_are_averaged_and_label_maps_cut_in_the_middle(tmp_path):
+    """Of scores that depend on the place in a slice, so that it matters."""
+    given = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, 32, 32])
+    ramp = np.linspace(-40, 40, 32, dtype=np.float32)[None, None, None].repeat(32, 2)
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["mean"], axes=[1], keepdims=1),
+        helper.make_node("Add", ["mean", "ramp"], ["bright"]),
+        helper.make_node("Sub", ["limit", "bright"], ["dark"]),
+        helper.make_node("Concat", ["dark", "bright"], ["logits"], axis=1),
+        helper.make_node("ArgMax", ["logits"], ["label_map"], axis=1, keepdims=0),
+    ]
+    constants = [
+        numpy_helper.from_array(ramp, "ramp"),
+        numpy_helper.from_array(np.float32(255), "limit"),
+    ]
+    pixels = image(50, 80)
+    found = {}
+    for name, kind, shape in (
+        ("logits", TensorProto.FLOAT, ["n", 2, "h", "w"]),
+        ("label_map", TensorProto.INT64, ["n", "h", "w"]),
+    ):
+        card = Card("segmentation", "C", ("dark", "bright"), logits=name == "logits")
+        output = helper.make_tensor_value_info(name, kind, shape)
+        kept = nodes[:4] if name == "logits" else nodes
+        save(tmp_path / f"{name}.onnx", kept, given, [output], card, constants)
+        ask = Predictor(tmp_path / f"{name}.onnx", slices=32, overlap=0.5)
+        found[name] = ask(pixels)[0].label_map
+    sums, counts = np.zeros((50, 80)), np.zeros((50, 80))
+    cut = np.full((50, 80), -1)
+    for top in (0, 16, 18):
+        for left in (0, 16, 32, 48):
+            part = (slice(top, top + 32), slice(left, left + 32))
+            bright = pixels[part].mean(-1) + ramp[0, 0]
+            sums[part] += bright
+            counts[part] += 1
+    np.testing.assert_array_equal(found["logits"], sums / counts > 127.5)
+    for top, (first, last) in ((0, (0, 24)), (16, (24, 33)), (18, (33, 50))):
+        for left, (begin, end) in ((0, (0, 24)), (16, (24, 40)), (32, (40, 56)), (48, (56, 80))):
+            bright = pixels[top : top + 32, left : left + 32].mean(-1) + ramp[0, 0] > 127.5
+            cut[first:last, begin:end] = bright[first - top : last - top, begin - left : end - left]
+    np.testing.assert_array_equal(found["label_map"], cut)
+
+
 def test_label_maps_have_the_size_of_the_image(tmp_path):
     card = Card("segmentation", "C", ("dark", "bright"), resize="exact", size=(32, 16))
     brightness(tmp_path / "m.onnx", card)

@@ -3,6 +3,7 @@
 Predictions are drawn over the images, and written as COCO JSON or PNG label maps.
 
 resblock predict CONFIG CHECKPOINT photos/ 'more/*.jpg' clip.mp4 --out predictions
+resblock predict CONFIG CHECKPOINT map.tif --slice 640 --overlap 0.2 --out predictions
 resblock predict MODEL.onnx photos/ --out predictions    # of `resblock export`; no MM packages
 resblock predict FOLDER photos/ --out predictions        # of `resblock share`, or hf-hub:user/name
 """
@@ -24,6 +25,7 @@ from ..arguments import (
 )
 
 if TYPE_CHECKING:
+    from ...prediction.slices import Slices
     from ...prediction.write import PredictionSummary
 
 INTERRUPTED = "interrupted; the files written so far are complete"
@@ -44,6 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.3,
         metavar="SCORE",
         help="leave out objects with a lower score [0.3]",
+    )
+    parser.add_argument(
+        "--slice",
+        type=int,
+        metavar="SIDE",
+        help="predict slices of so many pixels and merge them: large images, small objects",
+    )
+    parser.add_argument(
+        "--overlap", type=float, metavar="PART", help="of a slice's side, shared by two [0.2]"
     )
     add_views(parser)
     parser.add_argument("--device", help="where to compute [cuda, or cpu]")
@@ -84,7 +95,18 @@ def _of_file(given: argparse.Namespace) -> PredictionSummary:
         score_threshold=given.score_threshold,
         batch_size=given.batch_size,
         force=given.force,
+        slices=_slices(given),
     )
+
+
+def _slices(given: argparse.Namespace) -> Slices | None:
+    from ...prediction.slices import Slices
+
+    if given.slice is None:
+        if given.overlap is not None:
+            raise InputError(f"--overlap {given.overlap:g}: is that of slices; give --slice too")
+        return None
+    return Slices(given.slice, 0.2 if given.overlap is None else given.overlap)
 
 
 def _opened(given: argparse.Namespace, exported: bool) -> Any:
@@ -112,11 +134,14 @@ def _of_config(given: argparse.Namespace) -> PredictionSummary:
     if not images:
         raise InputError("no images: give CONFIG, CHECKPOINT and images, or MODEL.onnx and images")
     views = views_given(given)
-    options = {k: v for k, v in vars(given).items() if k not in ("tta", "tta_scales")} | {
+    slices = _slices(given)
+    own = ("tta", "tta_scales", "slice", "overlap")
+    options = {name: value for name, value in vars(given).items() if name not in own} | {
         "config": find_config(given.config),
         "checkpoint": checkpoint,
         "images": images,
         "views": views,
+        "slices": slices,
         "cfg_options": read_config_options(given.cfg_options),
     }
     with deaths_explained():

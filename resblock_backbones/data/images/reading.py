@@ -9,6 +9,7 @@ megapixels on. Whoever measures, checks or draws an image asks here.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -79,17 +80,31 @@ def read_image(path: Path) -> Image.Image:
         ImageError: it is no image, or is cut off, or its samples are not of 8 or 16 bits.
     """
     with opened_image(path) as image:
-        if image.mode == "F" or (image.mode == "I" and image.format != "PNG"):
-            raise ImageError(
-                f"{path}: its samples are of 32 bits ({image.mode}), and what their largest "
-                "value stands for is not known; write it with 8 or 16 bits"
-            )
-        if image.mode.startswith("I"):
-            upper = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
-            turned = Image.fromarray(upper)
-            turned.getexif()[ORIENTATION] = image.getexif().get(ORIENTATION, 1)
-            return ImageOps.exif_transpose(turned).convert("RGB")
-        return ImageOps.exif_transpose(image).convert("RGB")
+        return _as_photo(image, path)
+
+
+def decoded(contents: bytes, path: Path) -> np.ndarray:
+    """The contents of an image file as :func:`read_image` reads them, ``(H, W, 3)``, BGR.
+
+    Raises:
+        ImageError: names the file that they are of; as there.
+    """
+    with told(path), Image.open(io.BytesIO(contents)) as image:
+        return np.asarray(_as_photo(image, path))[..., ::-1]
+
+
+def _as_photo(image: Image.Image, path: Path) -> Image.Image:
+    if image.mode == "F" or (image.mode == "I" and image.format != "PNG"):
+        raise ImageError(
+            f"{path}: its samples are of 32 bits ({image.mode}), and what their largest "
+            "value stands for is not known; write it with 8 or 16 bits"
+        )
+    if image.mode.startswith("I"):
+        upper = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
+        turned = Image.fromarray(upper)
+        turned.getexif()[ORIENTATION] = image.getexif().get(ORIENTATION, 1)
+        return ImageOps.exif_transpose(turned).convert("RGB")
+    return ImageOps.exif_transpose(image).convert("RGB")
 
 
 def image_of(pixels: np.ndarray) -> Image.Image:

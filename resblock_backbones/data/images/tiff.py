@@ -10,6 +10,7 @@ import contextlib
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import TiffImagePlugin
 
@@ -39,6 +40,23 @@ def bands_of(file: Path) -> Bands | None:
 
     >>> bands_of(Path("gone.tif"))
     """
+    tags = tags_of(file)
+    if tags is None:
+        return None
+    with contextlib.suppress(ValueError, LookupError, TypeError):
+        samples = int(tags.get(SAMPLES, 1))
+        bits = tags.get(BITS, 1)
+        bits = bits[0] if isinstance(bits, tuple) else bits
+        if samples > COLOURS.get(int(tags.get(PHOTOMETRIC, 1)), 1):
+            return Bands(int(tags[WIDTH]), int(tags[HEIGHT]), samples, int(bits))
+    return None
+
+
+def tags_of(file: Path) -> Any:
+    """The tags of the first image of a TIFF file; None of any other file.
+
+    >>> tags_of(Path("gone.tif"))
+    """
     # Whatever is wrong with a file is told by those who read it.
     with contextlib.suppress(
         OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error
@@ -51,9 +69,5 @@ def bands_of(file: Path) -> Bands | None:
             tags = TiffImagePlugin.ImageFileDirectory_v2(begin if b"+" in begin[:4] else begin[:8])
             opened.seek(tags.next)
             tags.load(opened)
-        samples = int(tags.get(SAMPLES, 1))
-        bits = tags.get(BITS, 1)
-        bits = bits[0] if isinstance(bits, tuple) else bits
-        if samples > COLOURS.get(int(tags.get(PHOTOMETRIC, 1)), 1):
-            return Bands(int(tags[WIDTH]), int(tags[HEIGHT]), samples, int(bits))
+        return tags
     return None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import mmcv
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
 from mmengine.registry import TRANSFORMS
@@ -34,6 +35,12 @@ class LoadWholeImageFromFile(LoadImageFromFile):
         except Exception as error:
             told = _why_not_decoded(Path(name), self.imdecode_backend) if is_local else str(error)
             raise ImageError(f"{name}: cannot be read as an image: {told or error}") from error
+
+    def decoded(self, contents: bytes) -> np.ndarray:
+        """What this would load from a file of these contents."""
+        flag, backend = self.color_type, self.imdecode_backend
+        image = mmcv.imfrombytes(contents, flag=flag, backend=backend)
+        return image.astype(np.float32) if self.to_float32 else image
 
     def of_frame(self, frame: np.ndarray) -> np.ndarray:
         """A frame of a video `(H, W, 3)`, BGR, as this would have loaded it from a file."""

@@ -44,7 +44,7 @@ class ExportedModel(BaseModel):
             else:
                 objects = {"bboxes": found.boxes, "scores": found.scores, "labels": found.labels}
                 if found.masks is not None:
-                    objects["masks"] = found.masks
+                    objects["masks"] = np.asarray(found.masks)
                 sample.pred_instances = InstanceData(
                     **{name: torch.from_numpy(value) for name, value in objects.items()}
                 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...data.errors import ImageError
 from ...options.devices import find_device
+from ...prediction.slices import Slices
 from ...prediction.write import PredictionSummary, predict_files
 from ..configs.read import read_config
 from .predictor import Predictor
@@ -23,6 +24,7 @@ def predict(
     batch_size: int = 1,
     force: bool = False,
     views: Sequence[float] | None = None,
+    slices: Slices | None = None,
     cfg_options: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> PredictionSummary:
@@ -31,7 +33,7 @@ def predict(
     Args:
         config: the config file.
         checkpoint: with all the model's weights.
-        images, out, score_threshold, batch_size, force, progress: as of `predict_files`.
+        images, out, score_threshold, batch_size, force, slices, progress: as of `predict_files`.
         device: where to compute; None is a GPU if one is available.
         views: scales of test-time augmentation; see `Predictor`.
         cfg_options: dotted key -> value, merged into the config.
@@ -53,6 +55,7 @@ def predict(
         score_threshold=score_threshold,
         batch_size=batch_size,
         force=force,
+        slices=slices,
         progress=progress,
     )
 

@@ -12,19 +12,22 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DATASETS, MODELS, init_default_scope
+from torch import nn
 
 from ...data.errors import ImageError
 from ...data.images.reading import Loader
+from ...data.images.regions import Regions, open_regions
 from ...data.images.whole import fault_of
 from ...drawing.colours import Colour, palette_of
 from ...options.errors import ConfigError, InputError
 from ...prediction.prediction import Prediction
+from ...resnet.network import FlexResNet
 from ..configs.scopes import check_scope, import_scope, scope_of
 from ..configs.signatures import class_behind
 from ..datasets.images import LoadWholeImageFromFile
 from ..datasets.views import use_views
 from ..models.channels import link_channels
-from ..models.model_weights import load_model_weights
+from ..models.model_weights import behind_wrappers, load_model_weights
 
 
 class Predictor:
@@ -46,6 +49,9 @@ class Predictor:
     Raises:
         InputError: the config or the checkpoint is wrong, or they do not fit each other.
     """
+
+    #: Whether predictions with a label map have `pixel_scores`.
+    keeps_pixel_scores = False
 
     def __init__(
         self,
@@ -108,6 +114,25 @@ class Predictor:
             raise ImageError(f"{file}: {fault_of(file)}")
         return results["img"]
 
+    def open(self, file: Path) -> Regions:
+        """An image file, of which parts are read as the config loads it.
+
+        Raises:
+            ImageError: it is damaged, or of a format that the loader does not know.
+        """
+        return open_regions(file, self._load.decoded, self.read, self.loader)
+
+    @property
+    def stride(self) -> int:
+        """Pixels of the image for a cell of the backbone's coarsest feature map."""
+        backbone: Any = behind_wrappers(self.model).backbone
+        if isinstance(backbone, FlexResNet):
+            return max(backbone.out_strides)
+        first: Any = next(one for one in backbone.modules() if isinstance(one, nn.Conv2d))
+        with torch.inference_mode():
+            maps = backbone(first.weight.new_zeros(1, first.in_channels, 256, 256))
+        return 256 // min(one.shape[-1] for one in maps)
+
     def predict(
         self, images: Sequence[np.ndarray], files: Sequence[Path | None]
     ) -> list[Prediction]:
@@ -135,7 +160,8 @@ class Predictor:
     def _read(self, result: Any) -> Prediction:
         if hasattr(result, "pred_sem_seg"):
             label_map = result.pred_sem_seg.data[0].cpu().numpy()
-            return Prediction(label_map=label_map, **self._told)
+            scores = self._pixel_scores(result) if self.keeps_pixel_scores else None
+            return Prediction(label_map=label_map, pixel_scores=scores, **self._told)
         if not hasattr(result, "pred_instances") or not hasattr(result.pred_instances, "bboxes"):
             kinds = [name for name in result.keys() if name.startswith("pred")]  # noqa: SIM118
             raise InputError(
@@ -152,6 +178,17 @@ class Predictor:
             masks=None if masks is None else np.asarray(torch.as_tensor(masks).cpu(), bool),
             **self._told,
         )
+
+    def _pixel_scores(self, result: Any) -> np.ndarray | None:
+        """Scores of the classes `(classes, H, W)`, of which the largest is the label."""
+        if not hasattr(result, "seg_logits"):
+            return None
+        scores = result.seg_logits.data.float().cpu()
+        if len(scores) == 1:  # a probability, compared with a threshold
+            head: Any = behind_wrappers(self.model).decode_head
+            threshold = float(head.threshold)
+            scores = torch.cat([torch.full_like(scores, threshold), scores]).logit(1e-6)
+        return scores.numpy()
 
 
 def dataset_of(cfg: Config) -> Mapping[str, Any]:

@@ -248,3 +248,28 @@ def test_what_cannot_be_merged_is_told_in_one_line(here, capsys, arguments, mess
     assert main(arguments) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert message in lines[-1] and lines[-1].startswith("error: ") and not Path("x").exists()
+
+
+def test_label_maps_of_slices_are_those_of_mmsegmentations_slide(here):
+    """At full size and where the pipeline changes nothing, with a slice of two thirds."""
+    base = "_base_ = 'segmentor.py'\n"
+    slide = {"mode": "slide", "crop_size": (96, 96), "stride": (64, 64)}
+    Path("slide.py").write_text(f"{base}model = dict(test_cfg=dict(_delete_=True, **{slide}))\n")
+    theirs = Predictor("slide.py", "segmentor.pth")(image())[0].label_map
+    ours = Predictor("segmentor.py", "segmentor.pth", slices=96, overlap=1 / 3)(image())[0]
+    whole = Predictor("segmentor.py", "segmentor.pth")(image())[0].label_map
+    assert (ours.label_map != theirs).mean() < 1e-4 < (whole != theirs).mean()
+    views = Predictor("segmentor.py", "segmentor.pth", slices=96, overlap=1 / 3, tta=True)
+    assert views(image())[0].label_map.shape == (160, 160)
+
+
+def test_a_slice_is_at_least_a_cell_of_the_coarsest_feature_map(here, capsys):
+    arguments = ["predict", "detector.py", "detector.pth", "data", "--out", "x"]
+    for more, message in (
+        (["--slice", "31"], "slices of 31 pixels: smaller than the stride of the model, 32 pixels"),
+        (["--slice", "64", "--overlap", "1"], "overlap 1: must be at least 0, and below 1"),
+        (["--overlap", "0.2"], "--overlap 0.2: is that of slices; give --slice too"),
+    ):
+        assert main([*arguments, *more]) == 2
+        assert message in capsys.readouterr().err.strip().splitlines()[-1]
+        assert not Path("x").exists()
