@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +12,6 @@ from ..layers.folding.one_pass import is_cpu_type
 
 ChannelsLast = bool | Literal["auto"]
 Model = TypeVar("Model", bound=nn.Module)
-
-# Up to so many threads PyTorch's kernel for a transposed matrix, which uses one, is faster than its
-# kernel for any strides, which uses all: three to seven times for each thread (measured).
-_SERIAL = 4
 
 
 def to_channels_last(x: Tensor) -> Tensor:
@@ -29,55 +25,6 @@ def to_channels_last(x: Tensor) -> Tensor:
     if isinstance(x, Tensor) and x.shape[1] == 1:
         return torch.empty_like(x, memory_format=torch.channels_last).copy_(x)
     return x.contiguous(memory_format=torch.channels_last)
-
-
-def back_to_contiguous(x: Tensor) -> Tensor:
-    """``x``, computed in channels_last format, contiguous; its gradient comes back channels last.
-
-    A gradient of the other format would be added to that of the next stage, and read by the
-    backward pass of this one, by strides, which takes several times as long.
-
-    Example:
-        >>> x = torch.ones(1, 2, 4, 5, requires_grad=True)
-        >>> out = back_to_contiguous(to_channels_last(x))
-        >>> out.is_contiguous(), torch.equal(out, x)
-        (True, True)
-    """
-    return x if x.is_contiguous() else _Converted.apply(x, False)
-
-
-class _Converted(torch.autograd.Function):
-    """A feature map in the other format, and its gradient in that of the feature map."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, last: bool) -> Tensor:
-        ctx.last = last
-        return _in_format(x, last)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:
-        return _Converted.apply(grad, not ctx.last), None
-
-
-def _in_format(x: Tensor, last: bool) -> Tensor:
-    """``x`` in one of the formats, on the CPU by transposing matrices where that is faster."""
-    memory_format = torch.channels_last if last else torch.contiguous_format
-    other = torch.contiguous_format if last else torch.channels_last
-    if (
-        x.device.type != "cpu"
-        or torch.get_num_threads() > _SERIAL
-        or x.is_contiguous(memory_format=memory_format)
-        or not x.is_contiguous(memory_format=other)
-    ):
-        return x.contiguous(memory_format=memory_format)
-    batch, channels, height, width = x.shape
-    out = torch.empty_like(x, memory_format=memory_format)
-    first, second = (x, out) if last else (out, x)
-    rows = first.view(batch, channels, height * width)
-    columns = second.permute(0, 2, 3, 1).view(batch, height * width, channels).transpose(1, 2)
-    for source, target in zip(*((rows, columns) if last else (columns, rows)), strict=True):
-        target.copy_(source)
-    return out
 
 
 def weights_to_channels_last(net: Model) -> Model:

@@ -28,7 +28,6 @@ from .interfaces.stored_network import GivenOptions
 from .interfaces.timm_methods import TimmMethods
 from .memory_format import (
     ChannelsLast,
-    back_to_contiguous,
     channels_last_helps,
     to_channels_last,
     weights_to_channels_last,
@@ -316,7 +315,7 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
             # (N, C, h, w) -> (N, C', h / stride, w / stride)
             x = stage(x)
             if index in self.out_indices:
-                outputs.append(back_to_contiguous(x) if back else x)
+                outputs.append(x.contiguous() if back else x)
         return tuple(outputs)
 
     def train(self, mode: bool = True) -> FlexResNet:

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from resblock_backbones import FlexResNet, fuse
-from resblock_backbones.resnet import memory_format
 
 LAST = torch.channels_last
 
@@ -78,33 +77,6 @@ def test_outputs_and_gradients_are_the_same(frozen_stages):
         for mine, first in zip(other, results[0], strict=True):
             size = first.abs().max()
             torch.testing.assert_close(mine / size, first / size, rtol=0, atol=1e-4)
-
-
-@pytest.mark.parametrize("threads", [1, 8])
-@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (1, 1, 4, 5), (2, 3, 1, 1), (2, 0, 3, 4)])
-def test_maps_and_gradients_change_their_format_and_no_number(shape, threads, monkeypatch):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    x = torch.randn(shape).to(memory_format=LAST).requires_grad_()
-    out = memory_format.back_to_contiguous(x)
-    assert out.is_contiguous() and torch.equal(out, x)
-    grad = torch.randn(shape)
-    (back,) = torch.autograd.grad(out, x, grad)
-    assert back.is_contiguous(memory_format=LAST) or out is x
-    assert torch.equal(back, grad)
-    double = torch.randn(2, 3, 4, 5, dtype=torch.float64).to(memory_format=LAST).requires_grad_()
-    assert torch.autograd.gradgradcheck(
-        lambda x: memory_format.back_to_contiguous(x).square(), double
-    )
-
-
-def test_no_gradient_is_mixed_with_one_of_the_other_format():
-    net, x = network(), torch.randn(2, 3, 256, 256)
-    seen = []
-    for stage in net.stages[1:]:
-        stage.register_full_backward_hook(lambda module, inner, outer: seen.append(outer[0]))
-    outputs = net(x)
-    torch.autograd.backward(outputs, [torch.randn(out.shape) for out in outputs])
-    assert layouts(outputs) == {"first"} and len(seen) == 3 and layouts(seen) == {"last"}
 
 
 def test_every_head_can_work_with_the_outputs():
