@@ -79,7 +79,7 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
             arguments of ``load_weights``: ``dict(type='Pretrained', checkpoint=..., adapt=...)``.
         groups, base_width: ResNeXt's (arXiv 1611.05431); with one group, Wide ResNet's width.
         multi_grid: the dilation of each block of the last stage (arXiv 1706.05587).
-        contract_dilation: a dilated stage's first block has half the dilation.
+        contract_dilation*: a dilated stage's first block has half the dilation.
         kernel_size*: of both convolutions of a basic block, or the middle one of a bottleneck.
         depthwise*: the same convolutions have one group per channel.
         spatial_separable*: the same, where they do not downsample, are N x 1 and 1 x N.
@@ -159,7 +159,7 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         groups: int = 1,
         base_width: int | None = None,
         multi_grid: Sequence[int] | None = None,
-        contract_dilation: bool = False,
+        contract_dilation: bool | Sequence[bool] = False,
         *,
         act_cfg: LayerCfg | None = None,
         kernel_size: int | Sequence[int] = 3,

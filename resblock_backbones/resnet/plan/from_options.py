@@ -53,7 +53,7 @@ def plan_network(
     groups: int,
     base_width: int | None,
     multi_grid: Sequence[int] | None,
-    contract_dilation: bool,
+    contract_dilation: bool | Sequence[bool],
     act_cfg: LayerCfg | None,
     kernel_size: int | Sequence[int],
     depthwise: bool | Sequence[bool],

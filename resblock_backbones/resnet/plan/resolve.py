@@ -121,18 +121,24 @@ def resolve_out_indices(out_indices: Sequence[int], num_stages: int) -> tuple[in
 def resolve_block_dilations(
     stage_blocks: Sequence[int],
     dilations: Sequence[int],
-    contract_dilation: bool,
+    contract_dilation: bool | Sequence[bool],
     multi_grid: Sequence[int] | None,
 ) -> tuple[tuple[int, ...], ...]:
     """The dilation of each block of each stage; ``multi_grid`` is of the last one.
 
     >>> resolve_block_dilations((2, 3), (1, 2), False, (1, 2, 4))
     ((1, 1), (1, 2, 4))
+    >>> resolve_block_dilations((2, 2), (2, 2), (True, False), None)
+    ((1, 2), (2, 2))
     """
     grids = (*(None,) * (len(dilations) - 1), multi_grid)
+    contracted = [
+        check_bool("contract_dilation", one)
+        for one in per_stage("contract_dilation", contract_dilation, len(dilations))
+    ]
     return tuple(
-        block_dilations(blocks, dilation, contract_dilation, grid)
-        for blocks, dilation, grid in zip(stage_blocks, dilations, grids, strict=True)
+        block_dilations(*of_stage)
+        for of_stage in zip(stage_blocks, dilations, contracted, grids, strict=True)
     )
 
 
