@@ -6,20 +6,31 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from ..options.checks import check_choice, check_int, check_number
 from ..options.errors import InputError
+from ..resnet.interfaces.scripting import scriptable
 from ..resnet.interfaces.timm_methods import take_indices
 from ..resnet.network import FlexResNet
 from .missing import missing
 
 try:
-    from timm.layers import create_classifier
+    from timm.layers import SelectAdaptivePool2d, create_classifier
     from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+    from timm.models._features import FeatureGetterNet
 except ModuleNotFoundError as error:
     raise missing("timm", "timm", error) from error
 
 __all__ = ["TimmFlexResNet"]
+
+#: timm's, and the same by its faster functions.
+POOLINGS = [
+    "",
+    *(f"{fast}{kind}" for fast in ("", "fast") for kind in ("avg", "max", "avgmax", "catavgmax")),
+    "fast",
+]
 
 default_cfgs = generate_default_cfgs(
     {
@@ -46,8 +57,10 @@ class TimmFlexResNet(FlexResNet):
         depth: as of ``FlexResNet``.
         num_classes: of the classifier; 0 is none.
         in_chans: channels of the image.
-        global_pool: timm's: ``'avg'``, ``'max'``, ``'avgmax'``, ``'catavgmax'``, or ``''``.
+        global_pool: timm's: ``'avg'``, ``'max'``, ``'avgmax'``, ``'catavgmax'``, or ``''``: none,
+            which needs ``num_classes=0``.
         drop_rate: of the dropout in front of the classifier.
+        device, dtype: of parameters and buffers.
         options: of ``FlexResNet``, but for ``in_channels`` and ``out_indices``. The default of
             ``norm_eval`` is False: timm trains whole networks.
 
@@ -75,6 +88,8 @@ class TimmFlexResNet(FlexResNet):
         in_chans: int = 3,
         global_pool: str = "avg",
         drop_rate: float = 0.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
         **options: Any,
     ) -> None:
         for name, way_out in (
@@ -87,8 +102,10 @@ class TimmFlexResNet(FlexResNet):
         super().__init__(depth, in_channels=in_chans, **options)
         self._end_at(len(self.stages))
         self.feature_info: Any = self.plan.feature_info.info  # timm makes its own of the entries
-        self.num_features = self.head_hidden_size = self.feat_dim
-        self.drop_rate = drop_rate
+        self.num_features = self.feat_dim
+        self.drop_rate = check_number("drop_rate", drop_rate, 0, 1)
+        self.head_drop = nn.Dropout(drop_rate)
+        self.to(device=device, dtype=dtype)
         self.reset_classifier(num_classes, global_pool)
 
     def forward(self, x: Tensor) -> Any:
@@ -107,13 +124,33 @@ class TimmFlexResNet(FlexResNet):
         """The linear layer."""
         return self.fc
 
-    def reset_classifier(self, num_classes: int, global_pool: str = "avg") -> None:
-        """Give the network a new classifier, with random weights."""
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """Give the network a new classifier, with random weights.
+
+        Args:
+            num_classes: 0 is no classifier.
+            global_pool: as of the class; None keeps what is there.
+
+        Raises:
+            ValueError, TypeError: an invalid value, or classes without pooling.
+        """
+        check_int("num_classes", num_classes, 0)
+        if global_pool is None:
+            global_pool = self.global_pool.pool_type
+        check_choice("global_pool", global_pool, POOLINGS)
+        if num_classes and not global_pool:
+            raise InputError(
+                f"global_pool='': a classifier of num_classes={num_classes} reads pooled features; "
+                "give num_classes=0, or a pooling such as 'avg'"
+            )
         self.num_classes = num_classes
+        self.global_pool: SelectAdaptivePool2d
         self.global_pool, self.fc = create_classifier(
             self.num_features, num_classes, pool_type=global_pool
         )
-        self.head_drop = nn.Dropout(self.drop_rate)
+        self.head_hidden_size = self.num_features * self.global_pool.feat_mult()
+        for part in (self.global_pool, self.fc):
+            part.to(next(self.parameters())).train(self.training)
 
     def save_pretrained(self, *arguments: Any, **options: Any) -> Any:
         """Refuses: timm has its own files for its models."""
@@ -131,13 +168,14 @@ class TimmFlexResNet(FlexResNet):
         prune_head: bool = True,
     ) -> list[int]:
         """Drop the stages behind the last of ``indices``, and the head; returns the indices."""
-        wanted = take_indices(len(self.stages) + 1, indices)
+        wanted = take_indices(len(self.stages) + 1, indices, "out_indices")
         stages = max(1, wanted[-1])  # the stem's map alone would be a network without a stage
         for name in self.res_layers[stages:]:
             delattr(self, name)
         self._end_at(stages)
         if wanted[-1] == 0:
-            self.stages[0].requires_grad_(False)
+            for behind in (self.stem_layers[-1], self.stages[0]):
+                behind.requires_grad_(False)  # it is not run
         if prune_head:
             self.reset_classifier(0, "")
         return wanted
@@ -151,11 +189,24 @@ class TimmFlexResNet(FlexResNet):
         self.out_channels, self.out_strides = self.plan.out_channels, self.plan.out_strides
 
 
+class FeatureMaps(FeatureGetterNet):
+    """timm's getter of feature maps, for TorchScript too; norms are folded as in the network."""
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        return scriptable(self)
+
+
 def _create(name: str, depth: int, pretrained: bool, options: dict[str, Any]) -> nn.Module:
+    if "depth" in options:
+        raise InputError(f"depth={options['depth']!r}: the name {name} says it; leave it out")
     if options.get("features_only"):
-        options.setdefault("feature_cls", "getter")  # folds norms as the network does
+        if options.setdefault("feature_cls", "getter") == "getter":
+            options["feature_cls"] = FeatureMaps
         options.setdefault("out_indices", tuple(range(1 + options.get("num_stages", 4))))
         options.setdefault("num_classes", 0)
+    if options.get("deep_stem"):
+        overlay = options.get("pretrained_cfg_overlay") or {}
+        options["pretrained_cfg_overlay"] = {"first_conv": "stem.0", **overlay}
     return build_model_with_cfg(TimmFlexResNet, name, pretrained, depth=depth, **options)
 
 

@@ -16,6 +16,7 @@ from ..layers.norm import recompute_contexts
 from ..options.checks import check_choice
 from .extras import run_extras
 from .interfaces.familiar_names import FamiliarBlock
+from .interfaces.scripting import scriptable
 
 # What a block computes again in the backward pass, beside what takes no time.
 Recompute = Literal["light"] | None
@@ -99,6 +100,9 @@ class ResidualUnit(FamiliarBlock, nn.Module):
         x = x.clone() if shortcut is None else x + shortcut
         return x if act is None else act(x)
 
+    def __prepare_scriptable__(self) -> nn.Module:
+        return scriptable(self, overwrite=False)  # torch.jit.script asks for it
+
     def _layers(self, number: int) -> tuple[nn.Module, nn.Module]:
         return getattr(self, f"conv{number}"), getattr(self, f"bn{number}")
 
@@ -124,6 +128,9 @@ class ResidualStage(nn.Sequential):
             x = block(x, overwrite=True) if own and alone else block(x)
             own = alone
         return x
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        return scriptable(self)
 
 
 def _computes_alone(block: nn.Module, x: Tensor) -> bool:

@@ -175,6 +175,11 @@ def test_timm_lists_them():
     assert timm.list_models("flexresnet*") == [f"flexresnet{d}" for d in (18, 34, 50, 101, 152)]
     config = timm.create_model("flexresnet18").default_cfg
     assert (config["classifier"], config["first_conv"]) == ("fc", "conv1")
+    overlay = {"mean": (0.5, 0.5, 0.5)}
+    config = timm.create_model(
+        "flexresnet18", deep_stem=True, pretrained_cfg_overlay=overlay
+    ).default_cfg
+    assert (config["first_conv"], config["mean"]) == ("stem.0", (0.5, 0.5, 0.5))
 
 
 @pytest.mark.parametrize(
@@ -186,6 +191,13 @@ def test_timm_lists_them():
         ({"in_channels": 4}, ValueError, "in_chans"),
         ({"dialtions": (1, 1, 1, 2)}, TypeError, "did you mean 'dilations'"),
         ({"style": "cafe"}, ValueError, "did you mean 'caffe'"),
+        ({"depth": 34}, ValueError, "the name flexresnet18 says it"),
+        ({"num_classes": "5"}, TypeError, "num_classes='5'"),
+        ({"num_classes": -1}, ValueError, "at least 0"),
+        ({"drop_rate": 7}, ValueError, "drop_rate=7"),
+        ({"global_pool": "agv"}, ValueError, "did you mean 'avg'"),
+        ({"global_pool": ""}, ValueError, "give num_classes=0"),
+        ({"in_chans": 0}, ValueError, "in_channels=0"),
     ],
     ids=str,
 )

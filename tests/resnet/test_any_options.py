@@ -61,7 +61,7 @@ def option_sets(draw):
         "groups": st.sampled_from([1, 2, 3]),
         "base_width": st.sampled_from([None, 2, 4, 16]),
         "multi_grid": st.lists(st.sampled_from([1, 2, 4]), min_size=blocks[-1], max_size=2),
-        "contract_dilation": st.booleans(),
+        "contract_dilation": each_stage([False, True], stages),
         "act_cfg": st.sampled_from(ACTIVATIONS),
         "kernel_size": each_stage([1, 3, 5, 7], stages) | st.just(4),
         "depthwise": each_stage([False, True], stages),

@@ -1,6 +1,7 @@
 """FlexResNet against torchvision, and what freezing, checkpointing and modes promise."""
 
 import copy
+import itertools
 import pickle
 
 import pytest
@@ -84,6 +85,29 @@ def test_a_dilated_net_is_torchvision_s_with_strides_replaced(output_stride):
             assert (ours - expected).abs().max() < 1e-9
             assert ours.shape[-1] == 64 // stride
     assert net.out_strides[-1] == output_stride
+
+
+@pytest.mark.parametrize("replace", list(itertools.product([False, True], repeat=3)), ids=str)
+def test_any_stride_of_torchvision_s_is_replaced_with_dilation(replace):
+    original = torchvision.models.resnet50(replace_stride_with_dilation=replace, width_per_group=8)
+    original = randomise(original).double().eval()
+    strides, dilations = [1], [1]
+    for dilated in replace:
+        strides.append(1 if dilated else 2)
+        dilations.append(dilations[-1] * (2 if dilated else 1))
+    net = FlexResNet(
+        50,
+        base_width=8,
+        strides=strides,
+        dilations=dilations,
+        contract_dilation=(False, *replace),
+    )
+    net = net.double().eval()
+    assert net.load_state_dict(original.state_dict(), strict=False).missing_keys == []
+    x = torch.randn(1, 3, 64, 64, dtype=torch.float64)
+    with torch.no_grad():
+        for ours, theirs in zip(net(x), torchvision_features(original, x), strict=True):
+            assert (ours - theirs).abs().max() < 1e-9
 
 
 @pytest.mark.parametrize("deep_stem", [False, True])

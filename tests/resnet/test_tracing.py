@@ -1,11 +1,13 @@
 """torch.fx and TorchScript take a FlexResNet with any options, and compute the same."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
-from resblock_backbones import FlexResNet, fuse_backbone
+from resblock_backbones import FlexResNet, ResBlock, fuse_backbone
 
 OPTIONS = [
     {},
@@ -87,6 +89,19 @@ def test_a_scripted_network_still_changes_its_mode():
     scripted, x = torch.jit.script(net), image()
     scripted.eval()
     same(scripted(x), net.eval()(x))
+
+
+def test_torchscript_compiles_blocks_and_stages_inside_other_modules():
+    net = tiny(deep_stem=True, attention="SE").eval()
+    block = ResBlock(4, 8, stride=2, residual=True).double().eval()
+    model = nn.Sequential(nn.Conv2d(3, 4, 1).double(), block, nn.ReLU())
+    x = image()
+    expected = model(x), net.layer1(net.maxpool(net.stem(x)))
+    state = model.state_dict().keys()
+    scripted = torch.jit.script(copy.deepcopy(model))
+    assert scripted.state_dict().keys() == state
+    same([scripted(x)], [expected[0]])
+    same([torch.jit.script(net.layer1)(net.maxpool(net.stem(x)))], [expected[1]])
 
 
 def test_feature_maps_of_any_module_can_be_extracted():

@@ -1,9 +1,11 @@
-"""A network as ``torch.jit.script`` can compile it."""
+"""Networks and their parts as ``torch.jit.script`` can compile them."""
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
+import torch
 from torch import fx, nn
 from torchvision.ops import FrozenBatchNorm2d, StochasticDepth
 
@@ -16,11 +18,15 @@ class Layers(fx.Tracer):
         return kept or super().is_leaf_module(m, module_qualified_name)
 
 
-def scriptable(net: nn.Module) -> nn.Module:
+def scriptable(net: nn.Module, **fixed: bool) -> nn.Module:
     """The layers of ``net`` in one plain forward, with its parameters.
 
     A ``FlexResNet`` decides at each call how it computes, which TorchScript cannot express; the
     symbolic trace has the layers alone, one after the other.
+
+    Args:
+        net: a network, a stage or a block.
+        fixed: arguments of its forward that the plain forward does not have, and their values.
 
     Raises:
         fx.proxy.TraceError: a layer of another library looks at its input's values or sizes.
@@ -34,8 +40,18 @@ def scriptable(net: nn.Module) -> nn.Module:
         True
     """
     tracer = Layers()
-    graph = tracer.trace(net)
+    graph = tracer.trace(net, concrete_args=fixed or None)
+    if fixed:
+        _drop_fixed(graph)
     for node in graph.nodes:
         node.type = None  # the annotations are strings, which TorchScript would look up
     root: Any = tracer.root
     return fx.GraphModule(root, graph, type(net).__name__)
+
+
+def _drop_fixed(graph: fx.Graph) -> None:
+    """Drop what fx keeps of fixed arguments: inputs, each with an assertion of its value."""
+    for node in reversed(list(graph.nodes)):
+        unused = not node.users and (node.op == "placeholder" or node.target is operator.eq)
+        if unused or node.target is torch._assert:
+            graph.erase_node(node)

@@ -88,7 +88,9 @@ class TimmMethods:
         return set()
 
 
-def take_indices(count: int, indices: int | Sequence[int] | None) -> list[int]:
+def take_indices(
+    count: int, indices: int | Sequence[int] | None, name: str = "indices"
+) -> list[int]:
     """Indices from 0 of the feature maps that timm's ``indices`` name, ascending.
 
     >>> take_indices(5, None), take_indices(5, 2), take_indices(5, (-1, 1))
@@ -97,15 +99,15 @@ def take_indices(count: int, indices: int | Sequence[int] | None) -> list[int]:
     if indices is None:
         return list(range(count))
     if isinstance(indices, int):
-        return list(range(count - check_int("indices", indices, 1, count), count))
+        return list(range(count - check_int(name, indices, 1, count), count))
     taken = set()
     for index in indices:
         if not -count <= index < count:
             raise InputError(
-                f"out_indices={tuple(indices)}: there is no feature map {index}; the stem's is 0, "
+                f"{name}={tuple(indices)}: there is no feature map {index}; the stem's is 0, "
                 f"those of the stages are 1 to {count - 1}"
             )
         taken.add(index % count)
     if not taken:
-        raise InputError("out_indices=(): must name at least one feature map")
+        raise InputError(f"{name}=(): must name at least one feature map")
     return sorted(taken)

@@ -160,6 +160,38 @@ def structure(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name in STRUCTURE}
 
 
+#: Those that may have one value for each stage.
+PER_STAGE = frozenset(
+    {
+        *("strides", "dilations", "contract_dilation", "stage_blocks", "block", "width"),
+        *("conv_channels", "kernel_size", "depthwise", "spatial_separable", "attention"),
+        *("stage_with_dcn", "pool_on_residual_downsample", "bn_momentum"),
+    }
+)
+
+
+def first_stages(options: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """The options of a network that has only the first ``count`` stages of four.
+
+    >>> first_stages({"depth": 18, "kernel_size": (3, 3, 5, 5), "frozen_stages": 4}, 2)
+    {'depth': 18, 'kernel_size': (3, 3), 'frozen_stages': 2, 'num_stages': 2}
+    """
+    cut = dict(options)
+    for name in PER_STAGE & cut.keys():
+        if isinstance(cut[name], list | tuple):
+            cut[name] = cut[name][:count]
+    if count < 4:
+        cut.pop("multi_grid", None)  # of the fourth
+    if cut.get("plugins"):
+        cut["plugins"] = [
+            {**one, "stages": one["stages"][:count]} if one.get("stages") else one
+            for one in cut["plugins"]
+        ]
+    if "frozen_stages" in cut:
+        cut["frozen_stages"] = min(cut["frozen_stages"], count)
+    return {**cut, "num_stages": count}
+
+
 def copy_cfg(value: Any) -> Any:
     """A copy of a layer's config in plain dicts and lists."""
     if isinstance(value, Mapping):
