@@ -80,6 +80,9 @@ def build_network(
             f"{opened.name}: is not a ResNet that FlexResNet can be: {error}"
         ) from error
     tensors, _ = match(net, backbone, opened.name, allow_partial, adapt, reverse_channels, bands)
+    for key, tensor in tensors.items():
+        if tensor.is_meta and torch.get_default_device().type != "meta":
+            raise CheckpointError(f"{opened.name}: {key} has no values: it is on the 'meta' device")
     tensors = {key: _own(tensor, opened.owned) for key, tensor in tensors.items()}
     net.load_state_dict(tensors, strict=False, assign=True)
     if any(tensor.is_meta for tensor in (*net.parameters(), *net.buffers())):

@@ -199,6 +199,14 @@ def test_no_load_that_fails_changes_a_tensor(change, message, state):
     assert all(torch.equal(tensor, before[key]) for key, tensor in net.state_dict().items())
 
 
+def test_a_network_is_not_made_of_a_tensor_without_values(state):
+    state["layer4.1.conv2.weight"] = state["layer4.1.conv2.weight"].to("meta")
+    with pytest.raises(CheckpointError, match=r"layer4\.1\.conv2\.weight has no values"):
+        FlexResNet.from_checkpoint(state)
+    with torch.device("meta"):
+        assert FlexResNet.from_checkpoint(state).conv1.weight.shape == state["conv1.weight"].shape
+
+
 def test_a_linear_layer_behind_the_last_stage_is_a_classifier_by_any_name(state):
     age = {"age.weight": torch.zeros(3, 32), "age.bias": torch.zeros(3)}
     assert loads(state | age, state)

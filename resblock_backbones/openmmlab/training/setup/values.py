@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+from mmengine.dataset import InfiniteSampler
 from mmengine.registry import (
     DATA_SAMPLERS,
     HOOKS,
@@ -70,6 +71,7 @@ EpochBasedTrainLoop takes int
                     f"{place}.{name}={_shown(part[name])}: {built.__name__} takes {_name_of(hint)}"
                 )
     _check_counts(cfg.get("train_cfg") or {})
+    _check_ends(cfg)
 
 
 def _check_containers(cfg: Mapping[str, Any]) -> None:
@@ -93,6 +95,25 @@ def _check_counts(loop: Mapping[str, Any]) -> None:
         if pair[1] < 1:
             raise ConfigError(
                 f"train_cfg.dynamic_intervals: {tuple(pair)}: an interval must be at least 1"
+            )
+
+
+def _check_ends(cfg: Mapping[str, Any]) -> None:
+    """Refuse endless samplers where a pass over the images has to end."""
+    loops = [built for place, _, built in _parts(cfg) if place == "train_cfg"]
+    for key in LOADERS:
+        sampler = (cfg.get(key) or {}).get("sampler")
+        if not isinstance(sampler, Mapping) or "type" not in sampler:
+            continue
+        built = class_behind(sampler["type"], scope_of(cfg), REGISTRIES)
+        if not (inspect.isclass(built) and issubclass(built, InfiniteSampler)):
+            continue
+        if key != "train_dataloader":
+            raise ConfigError(f"{key}.sampler={built.__name__}: it never ends; use DefaultSampler")
+        if any(issubclass(loop, EpochBasedTrainLoop) for loop in loops):
+            raise ConfigError(
+                f"{key}.sampler={built.__name__}: an epoch of it never ends; use DefaultSampler, "
+                "or count iterations (train_cfg=dict(type='IterBasedTrainLoop', max_iters=...))"
             )
 
 

@@ -138,6 +138,7 @@ def test_what_a_loader_s_process_raised_is_its_last_line_and_its_death_is_left_t
 
 
 LOOP = {"type": "EpochBasedTrainLoop", "max_epochs": 2}
+ENDLESS = {"type": "InfiniteSampler", "shuffle": True}
 BY_ITERATION = {"type": "IterBasedTrainLoop", "max_iters": 2}
 LINEAR = {"type": "LinearLR", "start_factor": 0.1, "by_epoch": False, "begin": 0, "end": 50}
 
@@ -156,6 +157,14 @@ LINEAR = {"type": "LinearLR", "start_factor": 0.1, "by_epoch": False, "begin": 0
         ({"train_cfg": LOOP | {"dynamic_intervals": [(5, 0)]}}, "an interval must be at least 1"),
         ({"train_cfg": "EpochBasedTrainLoop"}, "train_cfg='EpochBasedTrainLoop': must be a dict"),
         ({"val_cfg": {"type": "ValLoop", "fp16": "a"}}, "val_cfg.fp16='a': ValLoop takes bool"),
+        (
+            {"train_cfg": LOOP, "train_dataloader": {"sampler": ENDLESS}},
+            "train_dataloader.sampler=InfiniteSampler: an epoch of it never ends",
+        ),
+        (
+            {"train_cfg": BY_ITERATION, "val_dataloader": {"sampler": ENDLESS}},
+            "val_dataloader.sampler=InfiniteSampler: it never ends",
+        ),
         ({"env_cfg": None}, "env_cfg=None: must be a dict"),
         ({"env_cfg": {"dist_cfg": "nccl"}}, "env_cfg.dist_cfg='nccl': must be a dict"),
         ({"optim_wrapper": {"optimizer": "SGD"}}, "optim_wrapper.optimizer='SGD': must be a dict"),
@@ -193,4 +202,5 @@ def test_values_that_work_are_not():
     check_values({"param_scheduler": [LINEAR | {"end": float("inf")}, LINEAR | {"begin": 0.0}]})
     check_values({"val_cfg": None, "train_cfg": None, "custom_hooks": (), "randomness": {}})
     check_values({"custom_hooks": [{"type": "SomebodysOwn", "interval": "a"}, SGD]})
+    check_values({"train_cfg": BY_ITERATION, "train_dataloader": {"sampler": ENDLESS}})
     check_values({"train_dataloader": {"batch_size": None, "prefetch_factor": None}})
