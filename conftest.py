@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-ADAPTERS = {"smp": "segmentation_models_pytorch", "timm": "timm"}
+ADAPTERS = {"smp": "segmentation_models_pytorch", "timm": "timm", "transformers": "transformers"}
 
 collect_ignore = [
     f"resblock_backbones/adapters/{name}.py"

@@ -26,7 +26,7 @@ def run_lengths_of(masks: np.ndarray | PlacedMasks, index: int) -> dict[str, Any
 
     >>> masks = PlacedMasks([(0, 0, np.eye(2, dtype=bool))], size=(2, 3))
     >>> run_lengths_of(masks, 0), run_lengths(masks[0])
-    ({'size': [2, 3], 'counts': '0122'}, {'size': [2, 3], 'counts': '0122'})
+    ({'size': [2, 3], 'counts': '01200'}, {'size': [2, 3], 'counts': '01200'})
     """
     if isinstance(masks, np.ndarray):
         return run_lengths(masks[index])
