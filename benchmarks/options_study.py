@@ -331,7 +331,7 @@ def table(scores: dict[tuple[str, str, int], float], times: dict[str, Any]) -> l
         row.append("" if ms is None else f"{ms:.0f}")
         for name in SETS:
             both = [scores[name, variant, seed] for seed in SEEDS]
-            row.append(f"{statistics.mean(both):.3f} ({both[0]:.3f}, {both[1]:.3f})")
+            row.append(f"{statistics.mean(both):.3f} ±{abs(both[0] - both[1]) / 2:.3f}")
         lines.append(f"| {' | '.join(row)} |")
     return lines
 
@@ -353,8 +353,9 @@ def section(scores: dict[tuple[str, str, int], float], times: dict[str, Any]) ->
         *table(scores, times),
         "",
         f"Parameters, FLOPs and time are those of the backbone at {SIDE}x{SIDE}; a multiply-add is "
-        f"two. mAP: mean of two seeds, and both. {where} Between the two seeds of a row it "
-        f"differs by {statistics.median(spreads):.3f} in the median, {max(spreads):.3f} at most.",
+        f"two. mAP: mean of two seeds ± half of their difference. {where} Between the two seeds of "
+        f"a row it differs by {statistics.median(spreads):.3f} in the median, "
+        f"{max(spreads):.3f} at most.",
     ]
 
 
