@@ -18,6 +18,7 @@ import functools
 import json
 import multiprocessing
 import os
+import re
 import sys
 import time
 import traceback
@@ -251,7 +252,7 @@ def reason_of(error: BaseException) -> str:
     ours = [one for one in frames if "torch" not in Path(one.filename).parts] or frames
     where = "/".join(Path(ours[-1].filename).parts[-2:])
     text = " ".join(str(error).split())
-    text = text.replace(str(Path.cwd()) + "/", "")
+    text = re.sub(r"/[^\s'\"]*/site-packages/", "", text.replace(f"{Path.cwd()}/", ""))
     if len(text) > 160:
         text = text[:157] + "..."
     return f"{type(error).__name__}: {text} ({where}, line {ours[-1].lineno})"
