@@ -66,8 +66,7 @@ def of_model(
         except ValueError as error:
             raise InputError(str(error)) from error
         model = Predictor(cfg, checkpoint, device=where, score_threshold=0.0)
-    findings: list[tuple[Level, str]] = []
-    _compare_classes(checkpoint, model.classes, classes, findings)
+    findings = compare_classes(checkpoint, model.classes, classes)
 
     def of(number: int) -> Prediction:
         file = images[number]
@@ -88,14 +87,24 @@ def score_thr(cfg: Mapping[str, Any]) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _compare_classes(
-    name: str,
-    trained: Sequence[str],
-    classes: Sequence[str],
-    findings: list[tuple[Level, str]],
-) -> None:
+def compare_classes(
+    name: str, trained: Sequence[str], classes: Sequence[str]
+) -> list[tuple[Level, str]]:
+    """Compare the classes of a checkpoint with those of a data set.
+
+    Args:
+        name: of the checkpoint.
+        trained: its classes by label; empty if it does not tell.
+        classes: of the data set, by label.
+
+    Returns:
+        A finding, if some have other names.
+
+    Raises:
+        ConfigError: there are more or fewer, or they stand in another order.
+    """
     if not trained or tuple(trained) == tuple(classes):
-        return
+        return []
     if len(trained) != len(classes):
         raise ConfigError(
             f"{name}: was trained for {len(trained)} classes, and the data set has {len(classes)}: "
@@ -108,10 +117,9 @@ def _compare_classes(
             "training"
         )
     pairs = [(one, other) for one, other in zip(trained, classes, strict=True) if one != other]
-    findings.append(
-        (
-            "warning",
-            f"{name}: was trained with classes of other names: {len(pairs)} differ, the first is "
-            f"{pairs[0][0]!r} there and {pairs[0][1]!r} in the config",
-        )
+    first, second = pairs[0]
+    line = (
+        f"{name}: was trained with classes of other names: {len(pairs)} differ, the first is "
+        f"{first!r} there and {second!r} in the config"
     )
+    return [("warning", line)]

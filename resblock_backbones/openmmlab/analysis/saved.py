@@ -16,38 +16,12 @@ from ...options.errors import InputError
 from ...prediction.prediction import Prediction
 from ...prediction.run_lengths import mask_of
 from ...weights.reading.read import read_checkpoint
+from .image_numbers import ImageNumbers
 from .predictions import Predictions
 
 PICKLES = (".pkl", ".pickle")
 #: What predictions are of, by whether they are label maps.
 KINDS = {False: "objects", True: "label maps"}
-
-
-class ImageNumbers:
-    """The images of a data set, by what predictions call them.
-
-    Args:
-        infos: of the data set, by number.
-    """
-
-    def __init__(self, infos: Mapping[int, Mapping[str, Any]]) -> None:
-        self.infos = infos
-        self._by_path = {Path(one["img_path"]).resolve(): n for n, one in infos.items()}
-        self._by_id = {one.get("img_id"): number for number, one in infos.items()}
-        names: dict[str, list[int]] = defaultdict(list)
-        for number, one in infos.items():
-            names[Path(one["img_path"]).name].append(number)
-            names[Path(one["img_path"]).stem].append(number)
-        self._by_name = {name: found[0] for name, found in names.items() if len(set(found)) == 1}
-
-    def of_file(self, file: str) -> int | None:
-        """The number of an image file: of this path, else the only one of this name."""
-        found = self._by_path.get(Path(file).resolve())
-        return self._by_name.get(Path(file).name) if found is None else found
-
-    def of_id(self, image_id: Any) -> int | None:
-        """The number of an image by COCO's id."""
-        return self._by_id.get(image_id)
 
 
 def of_file(
@@ -99,8 +73,10 @@ def _of_document(
         rows = [
             (one["image_id"], labels[one["category_id"]], one) for one in content["annotations"]
         ]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{file}: is no file of predictions: {error!r} is missing") from error
+    except KeyError as error:
+        raise InputError(f"{file}: is no file of predictions: it has no {error}") from error
+    except TypeError as error:
+        raise InputError(f"{file}: is no file of predictions, with images and objects") from error
     known = {
         one: number for one, name in images.items() if (number := numbers.of_file(name)) is not None
     }
@@ -116,9 +92,11 @@ def _of_list(
     labels = {one: label for label, one in enumerate(ids)}
     try:
         rows = [(one["image_id"], labels[one["category_id"]], one) for one in content]
-    except (KeyError, TypeError) as error:
-        told = f"{error!r} is missing, or no category of the data set"
+    except KeyError as error:
+        told = f"{error} is missing, or no category of the data set"
         raise InputError(f"{file}: is no list of COCO results: {told}") from error
+    except TypeError as error:
+        raise InputError(f"{file}: is no list of COCO results, which are objects") from error
     named = dict.fromkeys(one for one, _, _ in rows)
     known = {one: number for one in named if (number := numbers.of_id(one)) is not None}
     _refuse_others(file, [f"id {one}" for one in named], known)
@@ -209,8 +187,8 @@ def _of_pickle(file: Path, numbers: ImageNumbers) -> Predictions:
             label_map = np.asarray(one["pred_sem_seg"]["data"])
             return Prediction(label_map=label_map.reshape(label_map.shape[-2:]).astype(int))
         found = one.get("pred_instances")
-        if not isinstance(found, dict) or "bboxes" not in found:
-            raise InputError(f"{file}: has neither boxes nor label maps")
+        if not isinstance(found, dict) or not {"bboxes", "labels", "scores"} <= found.keys():
+            raise InputError(f"{file}: has neither boxes with scores nor label maps")
         masks = found.get("masks")
         if isinstance(masks, list):  # run lengths
             masks = np.array(
@@ -227,9 +205,14 @@ def _of_pickle(file: Path, numbers: ImageNumbers) -> Predictions:
     result = Predictions(of, list(known))
     others, missing = len(content) - len(known), len(numbers.infos) - len(known)
     _tell_images(result, file, others, missing)
-    scores = [one["pred_instances"]["scores"] for one in content if "pred_instances" in one]
-    _tell_cut(result, torch.cat(scores).tolist() if scores else [])
+    _tell_cut(result, [score for number in known for score in _scores(known[number])])
     return result
+
+
+def _scores(one: Mapping[str, Any]) -> list[float]:
+    found = one.get("pred_instances")
+    scores = found.get("scores") if isinstance(found, Mapping) else None
+    return [] if scores is None else torch.as_tensor(scores).tolist()
 
 
 def _of_folder(folder: Path, numbers: ImageNumbers, classes: Sequence[str]) -> Predictions:
@@ -242,16 +225,20 @@ def _of_folder(folder: Path, numbers: ImageNumbers, classes: Sequence[str]) -> P
             f"{folder}: holds no predictions: neither predictions.json, nor labels/*.png and "
             "classes.json of `resblock predict`"
         )
-    labels = _labels(
-        names_file, {int(key): name for key, name in read_json(names_file).items()}, classes
-    )
+    try:
+        names = {int(key): str(name) for key, name in read_json(names_file).items()}
+        largest = max(names)
+    except (AttributeError, ValueError) as error:
+        told = "must give a name for each value of the label maps"
+        raise InputError(f"{names_file}: {told}") from error
+    labels = _labels(names_file, names, classes)
     known: dict[int, Path] = {}
     for file in files:
         number = numbers.of_file(str(file.relative_to(maps).with_suffix("")))
         if number is not None:
             known[number] = file
     _refuse_others(folder, [str(one.relative_to(maps)) for one in files], known)
-    table = np.full(1 + max(labels), -1)
+    table = np.full(1 + largest, -1)
     table[list(labels)] = list(labels.values())
 
     def of(number: int) -> Prediction:

@@ -2,18 +2,25 @@
 
 import csv
 import json
+import pickle
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 pytest.importorskip("mmdet")
 pytest.importorskip("mmseg")
 
+from mmengine.config import Config  # noqa: E402
+from mmengine.registry import MODELS, init_default_scope  # noqa: E402
+
 from resblock_backbones.commands.front import main  # noqa: E402
 from resblock_backbones.data import make_shapes  # noqa: E402
+from resblock_backbones.openmmlab.analysis.predictions import compare_classes  # noqa: E402
+from resblock_backbones.options.errors import InputError  # noqa: E402
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 BOXES = CONFIGS / "faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py"
@@ -115,6 +122,96 @@ def test_a_list_of_coco_results(predicted, capsys):
     assert "bbox AP 1.000" in capsys.readouterr().out
 
 
+def dump(predicted):
+    """What `resblock test --out` writes."""
+    labels = {one["id"]: place for place, one in enumerate(predicted["categories"])}
+    found = []
+    for image in predicted["images"]:
+        own = [one for one in predicted["annotations"] if one["image_id"] == image["id"]]
+        boxes = torch.tensor([one["bbox"] for one in own]).reshape(-1, 4).float()
+        boxes[:, 2:] += boxes[:, :2]
+        instances = {
+            "bboxes": boxes,
+            "labels": torch.tensor([labels[one["category_id"]] for one in own]),
+            "scores": torch.full((len(own),), 0.8),
+        }
+        path = f"data/shapes/val/{Path(image['file_name']).name}"
+        found.append({"img_id": image["id"], "img_path": path, "pred_instances": instances})
+    return found
+
+
+def test_the_file_of_a_test(predicted, capsys):
+    Path("predictions.pkl").write_bytes(pickle.dumps(dump(predicted)))
+    assert analyse("--predictions", "predictions.pkl") == 0
+    assert "bbox AP 1.000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([{"img_id": 1, "img_path": "elsewhere.png"}], "is about other images"),
+        ([{"img_id": 1}], "has neither boxes with scores nor label maps"),
+        ({"state_dict": {}}, "is no file of `resblock test --out`"),
+        ([print], "refused, because it asks for builtins.print"),
+    ],
+)
+def test_another_pickle_is_one_line(content, message, here, capsys):
+    Path("other.pkl").write_bytes(pickle.dumps(content))
+    assert analyse("--predictions", "other.pkl") == 2
+    error = capsys.readouterr().err
+    assert message in error and error.strip().splitlines()[-1].startswith("error: ")
+
+
+def test_a_checkpoint_of_another_config_is_one_line(here, capsys):
+    torch.save({"state_dict": {"head.weight": torch.zeros(2)}}, "other.pth")
+    assert analyse("other.pth") == 2
+    assert "none of its weights fits the model of the config" in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (["b", "a"], "was trained with the classes in the order"),
+        (["a", "b", "c"], "was trained for 3 classes, and the data set has 2"),
+    ],
+)
+def test_classes_of_a_checkpoint_are_those_of_the_data_set(classes, message):
+    with pytest.raises(InputError, match=message):
+        compare_classes("a.pth", classes, ["a", "b"])
+
+
+def test_other_names_of_classes_are_a_warning():
+    ((level, line),) = compare_classes("a.pth", ["a", "B"], ["a", "b"])
+    assert level == "warning" and "'B' there and 'b' in the config" in line
+    assert not compare_classes("a.pth", ["a", "b"], ["a", "b"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", [BOXES, MASKS, MAPS], ids=["boxes", "masks", "maps"])
+def test_a_model_and_the_predictions_of_its_test_give_the_same_page(config, here, capsys):
+    cfg = Config.fromfile(config)
+    init_default_scope(cfg.default_scope)
+    torch.manual_seed(0)
+    torch.save({"state_dict": MODELS.build(cfg.model).state_dict()}, "random.pth")
+    assert analyse("random.pth", "--worst", "1", config=config) == 0
+    by_model = {one.stem: table(one.stem) for one in Path("out").glob("*.csv")}
+    assert main(["test", str(config), "random.pth", "--out", "all.pkl", "--work-dir", "run"]) == 0
+    assert analyse("--predictions", "all.pkl", "--worst", "1", "--force", config=config) == 0
+    for name, rows in by_model.items():
+        for one, other in zip(table(name), rows, strict=True):
+            numbers = [[number_of(value) for value in row.values()] for row in (one, other)]
+            assert numbers[0] == pytest.approx(numbers[1], abs=1e-4, nan_ok=True)
+
+
+def number_of(text):
+    """A cell as a number; other texts as something to compare."""
+    try:
+        return float(text)
+    except ValueError:
+        return hash(text)
+
+
 def test_a_class_without_objects_is_a_note(predicted, capsys):
     ring = next(one["id"] for one in predicted["categories"] if one["name"] == "ring")
     content = json.loads(ANNOTATIONS.read_text())
@@ -160,6 +257,11 @@ def test_the_images_with_the_lowest_iou_are_drawn(label_maps, capsys):
             lambda: Path("predicted/classes.json").write_text('{"0": "zebra"}'),
             [],
             "predicts 'zebra', which is no class of the config",
+        ),
+        (
+            lambda: Path("predicted/classes.json").write_text("[]"),
+            [],
+            "must give a name for each value of the label maps",
         ),
         (
             lambda: [
@@ -210,7 +312,7 @@ def break_boxes(content):
         (break_classes, "predicts 'zebra', which is no class of the config"),
         (break_scores, "object 0 has no score"),
         (break_boxes, "must be x, y, width, height"),
-        (lambda content: content.pop("images"), "is no file of predictions: KeyError('images')"),
+        (lambda content: content.pop("images"), "is no file of predictions: it has no 'images'"),
         (lambda content: content.update(images=[]), "holds predictions of no image"),
     ],
 )
