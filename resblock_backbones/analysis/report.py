@@ -25,7 +25,7 @@ h1 { font-size: 1.5rem; }
 h2 { font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid #ddd; }
 h3 { font-size: 1rem; margin-bottom: .3rem; } p { max-width: 75em; }
 .row { display: grid; gap: .5rem;
-  grid-template-columns: repeat(auto-fill, minmax(var(--width), 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(min(var(--width), 100%), 1fr)); }
 .row figure { margin: 0; }
 figure { margin: .4rem; display: inline-block; vertical-align: top; max-width: 100%; }
 figure img { max-width: 100%; display: block; } figcaption { color: #555; font-size: .85rem; }
@@ -95,9 +95,10 @@ class Report:
     def plot(self, name: str, figure: Any, caption: str = "") -> None:
         """Add a figure of matplotlib, and the file `<name>.png`."""
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=110)
+        # Tight: a layout of long names at a square plot would leave the axis' label outside.
+        figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
         self.files[f"{name}.png"] = buffer.getvalue()
-        self._figure("png", buffer.getvalue(), caption, figure.get_size_inches()[0] * 100)
+        self._figure("png", buffer.getvalue(), caption, Image.open(buffer).width / 1.1)
 
     def legend(self, names: Sequence[tuple[str, tuple[int, int, int] | None]]) -> None:
         """Add names with their colours; without one it is striped: pixels of no class."""

@@ -260,16 +260,17 @@ def _add_errors(
         f"is what AP50, {now:.3f} now, would gain if errors of this kind alone were mended.",
     )
     report.plot("errors", error_bars(won, counts.tolist()), "cost of each kind, and their number")
-    at = f"with scores of {threshold:.3g} and more"
+    at = f"score ≥ {threshold:.3g}"
     rows = [
-        [kind, won[kind], int(counts[place]), int(kept_counts[place]), MEANING[kind]]
+        [kind, won[kind], int(counts[place]), int(kept_counts[place])]
         for place, kind in enumerate(KINDS)
     ]
-    report.table("errors", ["kind", "cost (AP50)", "number", at, "what it is"], rows)
+    report.table("errors", ["kind", "cost (AP50)", "number", at], rows)
+    report.text("; ".join(f"{kind}: {meaning}" for kind, meaning in MEANING.items()) + ".")
     table = _by_class(kept, kept_matchings, kept_errors, len(classes))
     header = ["class", "right", "missed in all", *KINDS[:-1]]
     rows = [[name, *row] for name, row in zip(classes, table.tolist(), strict=True)]
-    report.table("errors_by_class", header, rows, f"by the predicted class, {at}")
+    report.table("errors_by_class", header, rows, f"by the predicted class, with a {at}")
     if max(won.values()) > 0:
         kind = max(won, key=lambda one: won[one])
         report.finding(

@@ -68,7 +68,7 @@ def error_bars(won: Mapping[str, float], counts: Sequence[int]) -> Any:
     names = [f"{kind} ({count})" for kind, count in zip(won, counts, strict=True)]
     axes.set_yticks(range(len(won)), names)
     axes.invert_yaxis()
-    axes.margins(x=0.15)
+    axes.set_xlim(0, 1.15 * max(0.01, *won.values()))
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel("AP50 that mending these errors alone would add")
     return figure

@@ -108,11 +108,12 @@ def _add_borders(
         "By the distance to the nearest border between two annotated classes, in pixels of the "
         "label map; both pixels beside a border are 1 from it.",
     )
-    ends = [*map(str, BANDS), ""]
+    begins = [1, *(end + 1 for end in BANDS[:-1])]
     names = [
-        f"{(BANDS[place - 1] if place else 0) + 1} to {end}" if end else f"above {BANDS[-1]}"
-        for place, end in enumerate(ends)
+        str(end) if begin == end else f"{begin} to {end}"
+        for begin, end in zip(begins, BANDS, strict=True)
     ]
+    names.append(f"above {BANDS[-1]}")
     rates = bands[:, 1] / np.maximum(bands[:, 0], 1)
     report.plot("borders", bars(names, 100 * rates, "% wrong"), "wrong pixels of each distance")
     total = max(1, int(bands[:, 1].sum()))

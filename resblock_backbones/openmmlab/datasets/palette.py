@@ -13,6 +13,8 @@ def palette_of_dataset(dataset: Any) -> list[Colour]:
     A data set with classes of its own inherits the palette of its class, such as that of COCO's 80
     classes, whose first colours are hard to tell apart; it is not taken.
     """
+    while inner := getattr(dataset, "dataset", None) or getattr(dataset, "datasets", None):
+        dataset = inner[0] if isinstance(inner, list) else inner  # those that repeat or join
     of_class = getattr(type(dataset), "METAINFO", {})
     classes = tuple(dataset.metainfo.get("classes") or ())
     given = dataset.metainfo.get("palette")

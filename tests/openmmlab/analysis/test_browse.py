@@ -13,6 +13,8 @@ pytest.importorskip("mmseg")
 
 from resblock_backbones.commands.front import main  # noqa: E402
 from resblock_backbones.data import make_shapes  # noqa: E402
+from resblock_backbones.drawing.colours import palette_of  # noqa: E402
+from resblock_backbones.openmmlab.datasets.palette import palette_of_dataset  # noqa: E402
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 MASKS = CONFIGS / "mask_rcnn/mask-rcnn_flexr18-half_fpn_shapes.py"
@@ -63,6 +65,17 @@ def test_draws_are_the_same_in_every_run(here):
         assert browse(MASKS, out=out) == 0
     for file in Path("out/images").iterdir():
         assert file.read_bytes() == Path("again/images", file.name).read_bytes()
+
+
+def test_a_class_has_the_same_colour_in_a_data_set_that_is_repeated(here):
+    from mmdet.datasets import CocoDataset
+    from mmengine.dataset import ConcatDataset, RepeatDataset
+
+    names = ("circle", "square", "triangle", "star", "ring")
+    file = "data/shapes/annotations/instances_val.json"
+    plain = CocoDataset(ann_file=file, metainfo={"classes": names}, data_prefix={"img": ""})
+    for wrapped in (RepeatDataset(plain, 2), ConcatDataset([plain, plain])):
+        assert palette_of_dataset(wrapped) == palette_of_dataset(plain) == palette_of(None, 5)
 
 
 def test_boxes_that_are_fractions_are_an_error_at_the_head_and_drawn_where_they_stand(here, capsys):
