@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import timm
 import torch
 import torchvision
+from backbone_engines import onnxruntime_engine, openvino_engine
 from torch import Tensor, nn
 
 import resblock_backbones  # noqa: F401  (before MMDetection, which asks for MMCV's operators)
@@ -128,6 +129,14 @@ def by_fuse(depth: int, dtype: torch.dtype | None = None, **options: Any) -> nn.
     return fuse(by_flex(depth), dtype)
 
 
+def by_onnxruntime(depth: int, **options: Any) -> nn.Module:
+    return onnxruntime_engine(by_flex(depth))
+
+
+def by_openvino(depth: int, **options: Any) -> nn.Module:
+    return openvino_engine(by_flex(depth))
+
+
 def in_bfloat16(build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
     """The network with weights and input in bfloat16, and outputs in the input's type."""
 
@@ -159,6 +168,16 @@ INFERENCE = {
     "FlexResNet, compiled, frozen": Recipe(by_flex, compiled=True),
     "FlexResNet, fused": Recipe(by_fuse),
     "FlexResNet, fused, bfloat16": Recipe(fused_low, own_type=True),
+}
+#: One ResNet by the engines that users would take for inference.
+ENGINE_ROWS = {
+    "torchvision": INFERENCE["torchvision"],
+    "torchvision, channels last": INFERENCE["torchvision, channels last"],
+    "torchvision, compiled, frozen": INFERENCE["torchvision, compiled, frozen"],
+    "ONNX Runtime": Recipe(by_onnxruntime),
+    "OpenVINO": Recipe(by_openvino),
+    "FlexResNet": INFERENCE["FlexResNet"],
+    "FlexResNet, fused": INFERENCE["FlexResNet, fused"],
 }
 TRAINING = {
     "MMDetection": Recipe(by_mmdetection),
@@ -204,6 +223,7 @@ CUDA_TRAINING = {
 }
 TABLES = {
     "inference": INFERENCE,
+    "engines inference": ENGINE_ROWS,
     "training": TRAINING,
     "norms": NORMS,
     "cuda inference": CUDA_INFERENCE,
@@ -223,5 +243,6 @@ def make(table: str, name: str, depth: int, device: torch.device) -> Way:
         net = net.to(memory_format=torch.channels_last)
     if recipe.compiled:
         freezing = {"freezing": True}
-        net = torch.compile(net, options=None if learns else freezing)
+        # For each size anew: code for all sizes is slower.
+        net = torch.compile(net, dynamic=False, options=None if learns else freezing)
     return Way(name, net, recipe.last, recipe.own_type)

@@ -66,8 +66,12 @@ class Section:
         return not self.table.endswith("inference")
 
     @property
+    def compares_engines(self) -> bool:
+        return self.table == "engines inference"
+
+    @property
     def grows(self) -> bool:
-        return len(self.shapes) > 1
+        return len(self.shapes) > 1 and not self.compares_engines
 
 
 def plan(device: str, *, quick: bool = False, rounds: int = 15) -> list[Section]:
@@ -88,6 +92,18 @@ def _cpu(quick: bool, rounds: int) -> Iterator[Section]:
             (shape,),
             tuple(name for name in TABLES["inference"] if not (quick and "compiled" in name)),
             rounds,
+        )
+    for depth, shapes in _engine_shapes(quick):
+        yield Section(
+            f"engines-{depth}",
+            f"Inference, ResNet-{depth}: engines that run a file or compile",
+            "engines inference",
+            depth,
+            shapes,
+            tuple(
+                name for name in TABLES["engines inference"] if not (quick and "compiled" in name)
+            ),
+            few,
         )
     pair = (2, 3, side, side)
     for depth in depths:
@@ -124,6 +140,17 @@ def _cpu(quick: bool, rounds: int) -> Iterator[Section]:
         rounds,
     )
     yield from _growth(depths[0], quick, few)
+
+
+def _engine_shapes(quick: bool) -> list[tuple[int, tuple[Shape, ...]]]:
+    """Depths, and the images of each: small ones, a batch, and those of detectors."""
+    if quick:
+        return [(18, ((1, 3, 64, 64), (2, 3, 32, 32)))]
+    large = (1, 3, 640, 640)
+    return [
+        (50, ((1, 3, 224, 224), (8, 3, 224, 224), large, (1, 3, 800, 1344))),
+        (18, ((1, 3, 224, 224), large)),
+    ]
 
 
 def _growth(depth: int, quick: bool, rounds: int) -> Iterator[Section]:

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from backbone_engines import ENGINES
 from backbone_sections import Record, Section, text
 
 UNMEASURED = "unmeasured"
@@ -16,7 +17,10 @@ def table(section: Section, record: Record | None) -> Iterator[str]:
     """Lines of a section's table; without a record every row is marked unmeasured."""
     yield f"### {section.title}"
     yield ""
-    if section.grows:
+    if section.compares_engines:
+        yield from _engines(section, record)
+        yield ""
+    elif section.grows:
         yield from _growth(section, record)
     else:
         yield from _comparison(section, record)
@@ -47,6 +51,24 @@ def _comparison(section: Section, record: Record | None) -> Iterator[str]:
         cells += _memory(own, first, "saved_activations") if with_activations else []
         cells += _memory(own, first, "peak") if section.peak else []
         yield _row(cells)
+
+
+def _engines(section: Section, record: Record | None) -> Iterator[str]:
+    """One column for each shape: milliseconds, and the speed relative to the best engine's."""
+    yield from _head(["ms (share of the best engine's speed)", *map(text, section.shapes)])
+    for name in section.names:
+        if record is None:
+            yield _row([name, UNMEASURED, *[""] * (len(section.shapes) - 1)])
+            continue
+        cells = []
+        for number in range(len(section.shapes)):
+            own = record[name][number]["seconds"]
+            best = min(
+                (record[engine][number]["seconds"] for engine in ENGINES if engine in record),
+                key=statistics.median,
+            )
+            cells.append(f"{milliseconds(statistics.median(own))} ({times_faster(best, own):.2f})")
+        yield _row([name, *cells])
 
 
 def _growth(section: Section, record: Record | None) -> Iterator[str]:

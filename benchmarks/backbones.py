@@ -1,4 +1,4 @@
-"""Speed and memory of ResNets side by side: FlexResNet, torchvision, timm, MMDetection, MMEngine.
+"""Speed and memory of ResNets side by side: FlexResNet, torchvision, timm, MMDetection, engines.
 
     python benchmarks/backbones.py                      # on the CPU: 30 minutes on two cores
     python benchmarks/backbones.py --device cuda        # on a GPU: bfloat16 autocast
@@ -30,7 +30,10 @@ from page import has_section, processor, put_section
 from resblock_backbones.files.whole import write_whole
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("torchvision", "timm", "onedl-mmdetection", "mmdet", "onedl-mmengine", "mmengine")
+PACKAGES = (
+    *("torchvision", "timm", "onedl-mmdetection", "mmdet", "onedl-mmengine", "mmengine"),
+    *("onnxruntime", "openvino"),
+)
 HEADINGS = {"cpu": "Backbones on the CPU", "cuda": "Backbones on a GPU"}
 INTRODUCTION = """\
 One ResNet with the same weights, in float32 and with FlexResNet's default memory format
@@ -38,7 +41,8 @@ One ResNet with the same weights, in float32 and with FlexResNet's default memor
 the first variant's time divided by this variant's. *Saved activations* are the tensors that
 autograd saves for the backward pass, without parameters. *Peak memory* is the maximum that a step
 adds, including the gradients of the parameters. *Exponent of the pixels* is the slope of a
-least-squares line through the logarithms."""
+least-squares line through the logarithms. ONNX Runtime and OpenVINO run the file that `export`
+wrote, in float32; *compiled, frozen* is TorchInductor with `freezing`."""
 
 
 def machine(device: str, threads: int) -> str:

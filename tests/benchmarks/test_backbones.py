@@ -64,6 +64,38 @@ def test_a_run_writes_tables_and_plots_and_goes_on_where_it_was(run, tmp_path):
     assert measured in (folder / "page.md").read_text()
 
 
+@pytest.mark.slow
+def test_engines_are_compared_with_the_best_of_them(run, modules, tmp_path):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("openvino")
+    assert run("--only", "engines-18")[0] == 0
+    page = (tmp_path / "cpu-quick/page.md").read_text()
+    measured = page.partition("### Inference, ResNet-18: engines")[2].partition("###")[0]
+    rows = [line.split(" | ") for line in measured.splitlines() if line.startswith("| ")]
+    names = [row[0].removeprefix("| ") for row in rows[1:]]
+    assert names[-4:] == ["ONNX Runtime", "OpenVINO", "FlexResNet", "FlexResNet, fused"]
+    for column in (1, 2):
+        shares = {name: row[column] for name, row in zip(names, rows[1:], strict=True)}
+        assert any("(1.00)" in shares[name] for name in ("ONNX Runtime", "OpenVINO"))
+
+
+def test_the_share_of_an_engine_is_that_of_the_fastest(modules):
+    sections, table, _, _, _ = modules
+    names = ("torchvision", "ONNX Runtime", "OpenVINO", "FlexResNet, fused")
+    section = sections.Section(
+        "a", "A", "engines inference", 18, ((1, 3, 8, 8), (2, 3, 8, 8)), names, 2
+    )
+    seconds = {"torchvision": (1, 1), "ONNX Runtime": (3, 5), "OpenVINO": (4, 4)}
+    seconds["FlexResNet, fused"] = (2, 8)
+    record = {
+        name: [{"seconds": [float(value)] * 2} for value in values]
+        for name, values in seconds.items()
+    }
+    lines = list(table.table(section, record))
+    assert "| ONNX Runtime | 3,000 (1.00) | 5,000 (0.80) |" in lines
+    assert "| FlexResNet, fused | 2,000 (1.50) | 8,000 (0.50) |" in lines
+
+
 def test_saved_activations_are_those_of_a_formula(modules):
     """A convolution saves its input; a norm in train mode saves its input and two vectors."""
     import torch
