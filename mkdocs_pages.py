@@ -1,4 +1,4 @@
-"""Pages of the site that are made from the code: Python names, options, commands, configs.
+"""Pages of the site that are made: of Python names, options, commands, configs, and notebooks.
 
 MkDocs calls `on_files` as a hook (see mkdocs.yml), each time it builds the site.
 """
@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import inspect
 import io
+import json
 import os
 import pkgutil
 import re
@@ -36,6 +37,9 @@ AT_THE_TOP = {
     "contributing.md": "CONTRIBUTING.md",
     "security.md": "SECURITY.md",
 }
+
+#: Notebooks in docs/, and the pages that show their cells.
+NOTEBOOKS = {"tutorials/notebook.md": "notebooks/mmdetection.ipynb"}
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -67,6 +71,7 @@ def _module(page: str) -> str:
 def generated_pages() -> dict[str, str]:
     """Name of each generated page -> its Markdown."""
     pages = {name: _of_the_top((ROOT / file).read_text()) for name, file in AT_THE_TOP.items()}
+    pages |= {name: notebook_page(ROOT / "docs" / file) for name, file in NOTEBOOKS.items()}
     pages["reference/options.md"] = options_page()
     pages["reference/commands.md"] = commands_page()
     pages["reference/configs.md"] = configs_page()
@@ -88,6 +93,17 @@ def _of_the_top(text: str) -> str:
         return label if "`" in label else f"`{label}`"
 
     return re.sub(r"\[([^]]+)\]\(([^)\s]+)\)", link, text)
+
+
+def notebook_page(file: Path) -> str:
+    """The cells of a notebook as a page, with a link to the file below its title."""
+    title, *cells = json.loads(file.read_text())["cells"]
+    heading, _, rest = "".join(title["source"]).partition("\n")
+    parts = [heading, f"[Download the notebook](../notebooks/{file.name}){{ download }}", rest]
+    for cell in cells:
+        text = "".join(cell["source"])
+        parts.append(text if cell["cell_type"] == "markdown" else f"```py\n{text}\n```")
+    return "\n\n".join([*parts, ""])
 
 
 # --- Python -----------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def test_every_page_of_docs_is_in_the_navigation_of_mkdocs_yml_once():
     site = yaml.load(SITE.read_text(), _Loader)
     listed = pages_in(site["nav"])
     written = {file.relative_to(ROOT / "docs").as_posix() for file in ROOT.glob("docs/**/*.md")}
-    generated = {*mkdocs_pages.AT_THE_TOP, mkdocs_pages.INDEX}
+    generated = {*mkdocs_pages.AT_THE_TOP, *mkdocs_pages.NOTEBOOKS, mkdocs_pages.INDEX}
     generated |= {f"reference/{name}.md" for name in ("options", "commands", "configs")}
     written -= set(site["exclude_docs"].split())
     assert len(listed) == len(set(listed))
@@ -138,12 +138,13 @@ def test_every_config_is_listed():
 
 
 def test_links_between_files_of_the_repository_lead_somewhere():
+    made = {ROOT / "docs" / page for page in {*mkdocs_pages.AT_THE_TOP, *mkdocs_pages.NOTEBOOKS}}
     for file in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "configs/README.md"]:
         text = re.sub(r"^```.*?^```", "", file.read_text(), flags=re.M | re.S)
         for target in re.findall(r"\]\(([^)\s#]+)", text):
-            generated = file.parent == ROOT / "docs" and target in mkdocs_pages.AT_THE_TOP
-            if "://" not in target and not generated and "reference/" not in target:
-                assert (file.parent / target).exists(), f"{file.name}: {target}"
+            if "://" not in target and "reference/" not in target:
+                path = (file.parent / target).resolve()
+                assert path.exists() or path in made, f"{file.name}: {target}"
 
 
 @pytest.mark.slow
