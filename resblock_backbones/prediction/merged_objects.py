@@ -7,7 +7,9 @@ part of the plane that both know: there the boxes of one object agree.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -181,28 +183,71 @@ def _without_rests(found: _Found, objects: list[_Object]) -> list[_Object]:
     is inside an object that all slices cut is a part of that.
     """
     objects = sorted(objects, key=lambda one: (not one.cut, float(_area(one.box))))
+    places = _Places(max(max(one.height, one.width) for one in found.windows))
+    for place, one in enumerate(objects):
+        places.add(place, one.box)
     for place, one in enumerate(objects):
         if not one.cut:
             break
-        larger = objects[place + 1 :]
-        if not larger:
-            break
-        boxes = np.array([other.box for other in larger])
-        inside = _area(_common(one.box[None], boxes)[0]) >= SAME * _area(one.box)
         home = None
-        for index in np.flatnonzero(inside):
-            other = larger[index]
+        for number in _containing(one.box, place, places):
+            other = objects[number]
             if other.slices <= one.slices:
                 continue
             if other.label == one.label or (not other.cut and _alike(found, one, other)):
-                home = other if home is None or other.label == one.label else home
+                home = number if home is None or other.label == one.label else home
         if home is None:
             continue
-        if home.cut:
-            grown = _Object(found, [*home.members, *one.members])
-            home.__dict__.update(grown.__dict__)
+        if objects[home].cut:
+            objects[home] = _Object(found, [*objects[home].members, *one.members])
+            places.add(home, objects[home].box)
         one.kept = []
     return [one for one in objects if one.kept]
+
+
+class _Places:
+    """Numbered boxes in a grid, to find those near a box among many.
+
+    Args:
+        cell: side of a cell, in pixels.
+
+    Example:
+        >>> places = _Places(10)
+        >>> for number, left in enumerate([3.0, 18.0, 40.0]):
+        ...     places.add(number, np.array([left, 0.0, left + 5, 5.0]))
+        >>> places.around(np.array([0.0, 0.0, 12.0, 4.0]))
+        [0, 1]
+    """
+
+    def __init__(self, cell: int) -> None:
+        self.cell = cell
+        self.boxes: dict[int, np.ndarray] = {}
+        self._numbers: dict[tuple[int, int], set[int]] = defaultdict(set)
+
+    def add(self, number: int, box: np.ndarray) -> None:
+        """Add a box, or replace the one of this number by a larger one."""
+        self.boxes[number] = box
+        for one in self._cells(box):
+            self._numbers[one].add(number)
+
+    def around(self, box: np.ndarray) -> list[int]:
+        """The numbers of the boxes that have a cell in common with this one, ascending."""
+        return sorted(set().union(*(self._numbers.get(one, ()) for one in self._cells(box))))
+
+    def _cells(self, box: np.ndarray) -> Iterator[tuple[int, int]]:
+        left, top, right, bottom = (box // self.cell).astype(int).tolist()
+        return itertools.product(range(top, bottom + 1), range(left, right + 1))
+
+
+def _containing(box: np.ndarray, number: int, places: _Places) -> list[int]:
+    """The boxes after this number that have at least the part ``SAME`` of this box in them."""
+    later = [one for one in places.around(box) if one > number]
+    if not later:
+        return []
+    common = _common(box[None], np.array([places.boxes[one] for one in later]))[0]
+    # A box without area has no part anywhere: it is in those that it touches.
+    inside = (common[:, :2] <= common[:, 2:]).all(1) & (_area(common) >= SAME * _area(box))
+    return [later[index] for index in np.flatnonzero(inside)]
 
 
 def _alike(found: _Found, one: _Object, other: _Object) -> bool:
