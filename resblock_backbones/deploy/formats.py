@@ -115,15 +115,24 @@ def onnx_bytes(
         outputs: their names.
         metadata: of the file.
         opset: None is the exporter's own choice.
+
+    Raises:
+        ExportError: it has an operator that ONNX has not; names it and the part that it is in.
     """
-    written: Any = torch.onnx.export(
-        program,
-        dynamo=True,
-        input_names=[name],
-        output_names=list(outputs),
-        opset_version=opset and max(opset, EXPORTERS_LOWEST),
-        verbose=False,
-    )
+    try:
+        written: Any = torch.onnx.export(
+            program,
+            dynamo=True,
+            input_names=[name],
+            output_names=list(outputs),
+            opset_version=opset and max(opset, EXPORTERS_LOWEST),
+            verbose=False,
+        )
+    except Exception as error:  # of the exporter's own kinds
+        unknown = _without_onnx(error, program)
+        if unknown is None:
+            raise
+        raise ExportError(f"to='onnx': {unknown}") from error
     _name_axes(written.model)
     written.model.metadata_props.update(metadata)
     model = written.model_proto
@@ -132,6 +141,25 @@ def onnx_bytes(
     if opset is not None and opset < EXPORTERS_LOWEST:
         model = at_opset(model, opset)
     return model.SerializeToString()
+
+
+def _without_onnx(error: BaseException | None, program: Any) -> str | None:
+    """Which operator ONNX has not, and in which part it is, where an exporter failed at that."""
+    while error is not None:
+        found = re.search(r"No ONNX function found for <OpOverload\(op='([\w.]+)'", str(error))
+        if found is not None:
+            nodes = [one for one in program.graph.nodes if found[1] in str(one.target)]
+            stacks = (list((one.meta.get("nn_module_stack") or {}).values()) for one in nodes)
+            parts = sorted({_part(*stack[-1]) for stack in stacks if stack})
+            where = f", which {', '.join(parts)} needs" if parts else ""
+            return f"ONNX has no operator for {found[1]}{where}"
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _part(path: str, kind: Any) -> str:
+    name = str(getattr(kind, "__name__", kind)).rpartition(".")[2]
+    return f"{name} ({path})" if path else name
 
 
 def read_onnx(data: bytes) -> Run:

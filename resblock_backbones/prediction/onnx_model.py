@@ -41,6 +41,7 @@ class OnnxModel:
     stride = 32
 
     def __init__(self, file: str | Path, *, score_threshold: float = 0.0) -> None:
+        self.file = file
         self.session = _session(Path(file).expanduser())
         metadata = self.session.get_modelmeta().custom_metadata_map
         if CARD not in metadata:
@@ -115,9 +116,19 @@ class OnnxModel:
     def run(
         self, images: np.ndarray, size: tuple[int, int], scale: tuple[float, float]
     ) -> list[Prediction]:
-        """Predict RGB images `(N, H, W, 3)`, which were `size` before they were scaled."""
+        """Predict RGB images `(N, H, W, 3)`, which were `size` before they were scaled.
+
+        Raises:
+            InputError: ONNX Runtime cannot do it; it says why.
+        """
         x = self.as_input(images)
-        outputs = self.session.run(list(self.card.outputs), {self._input.name: x})
+        try:
+            outputs = self.session.run(list(self.card.outputs), {self._input.name: x})
+        except Exception as error:  # of the runtime's own kinds
+            shape = "x".join(map(str, x.shape))
+            raise InputError(
+                f"{self.file}: fails for images of {shape}: {' '.join(str(error).split())}"
+            ) from error
         found = dict(zip(self.card.outputs, outputs, strict=True))
         return [self._prediction(found, index, size, scale) for index in range(len(x))]
 

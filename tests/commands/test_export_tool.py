@@ -133,3 +133,15 @@ def test_a_mistake_is_one_line_and_no_file(export, arguments, message):
     assert status == 2 and not out and len(lines) == 1
     assert lines[0].startswith("error: ") and re.search(message.replace("?", r"\?"), lines[0])
     assert not list(Path().glob("*.pt2")) and not list(Path().glob("*.onnx"))
+
+
+def test_a_checkpoint_of_another_model_is_one_line_and_no_file(export):
+    pytest.importorskip("mmdet")
+    pytest.importorskip("onnxscript")
+    net = FlexResNet(18, width=0.5)
+    state = {f"backbone.{name}": tensor for name, tensor in net.state_dict().items()}
+    torch.save({"state_dict": state, "meta": {}}, "epoch_1.pth")
+    name = "retinanet_flexr18-half_fpn_shapes.py"
+    status, out, lines = export(name, "epoch_1.pth", "--to", "onnx", "--out", "a.onnx")
+    assert status == 2 and not out and len(lines) == 1 and not Path("a.onnx").exists()
+    assert re.match(r"error: epoch_1.pth: does not fit the model of the config: \d+ miss", lines[0])

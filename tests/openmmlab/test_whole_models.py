@@ -142,6 +142,31 @@ def test_heads_of_other_single_stage_detectors_are_decoded(name):
     assert fault(rows) is None and sum(row.objects for row in rows) > 100
 
 
+LEGACY = {
+    "type": "LegacyDeltaXYWHBBoxCoder",
+    "target_means": [0.0, 0.0, 0.0, 0.0],
+    "target_stds": [0.5, 0.5, 0.5, 0.5],
+    "_delete_": True,
+}
+
+
+def test_boxes_of_models_of_mmdetection_1_end_at_the_last_pixel():
+    for model in (
+        built("RetinaNet", bbox_head={"bbox_coder": LEGACY}),
+        built(
+            "Faster R-CNN",
+            rpn_head={"bbox_coder": LEGACY},
+            roi_head={"bbox_head": {"bbox_coder": LEGACY}},
+        ),
+    ):
+        rows = eager(model, example_images()[:2])
+        assert fault(rows) is None and sum(row.objects for row in rows) > 100
+        assert max(row.box for row in rows) < 0.05
+        found = whole(model).graph(example_images()[0].float())[0]
+        height, width = example_images()[0].shape[2:]
+        assert found[..., 2].max() == width - 1 and found[..., 3].max() == height - 1
+
+
 @pytest.mark.parametrize(
     ("to", "input_type"),
     [pytest.param("onnx", "uint8", marks=pytest.mark.slow), ("pt2", "float32")],
@@ -216,6 +241,42 @@ def test_what_cannot_be_written_is_named(tmp_path):
     with pytest.raises(ValueError, match="a WholeModel has them"):
         export_model(whole(built("FCN", False)), tmp_path / "model.onnx", logits=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_of_several_views_is_named_and_the_one_in_it():
+    from mmdet.models import DetTTAModel
+
+    model = DetTTAModel(module=built("RetinaNet", False))
+    with pytest.raises(ExportError, match="DetTTAModel: test-time .* can be written, RetinaNet"):
+        whole(model)
+
+
+class Airy(torch.nn.Module):
+    """A neck with an operator that ONNX has not."""
+
+    def __init__(self, neck):
+        super().__init__()
+        self.neck = neck
+
+    def forward(self, maps):
+        return tuple(torch.special.airy_ai(one) for one in self.neck(maps))
+
+
+@pytest.mark.slow
+def test_an_operator_that_onnx_has_not_is_named_and_the_part_it_is_in(tmp_path):
+    model = built("RetinaNet", False)
+    model.neck = Airy(model.neck)
+    message = r"to='onnx': ONNX has no operator for aten.special_airy_ai, which Airy \(features.1\)"
+    with pytest.raises(ExportError, match=message):
+        export_model(model, tmp_path / "model.onnx", static=(64, 96))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["Mask R-CNN", "PSPNet"])
+def test_older_versions_of_onnx_are_written(name, tmp_path):
+    export_model(built(name), tmp_path / "model.onnx", static=(64, 96), opset=16)
+    assert [one.version for one in onnx.load(tmp_path / "model.onnx").opset_import] == [16]
 
 
 def test_a_head_with_steps_of_its_own_is_named(tmp_path):

@@ -255,6 +255,41 @@ def test_other_files_are_refused_by_name(tmp_path):
         Predictor(tmp_path / "m.onnx")(np.zeros((4, 4, 2), np.uint8))
 
 
+def test_images_of_one_channel_and_of_few_pixels_are_predicted(tmp_path):
+    card = Card("segmentation", "C", ("dark", "bright"))
+    brightness(tmp_path / "m.onnx", card)
+    pixels = np.array([[0, 200], [90, 120], [255, 3]], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "grey.png")
+    Image.fromarray(pixels).convert("1").save(tmp_path / "bits.png")
+    grey, array, bits = Predictor(tmp_path / "m.onnx")(
+        [tmp_path / "grey.png", pixels, tmp_path / "bits.png"]
+    )
+    for one in (grey, array):
+        np.testing.assert_array_equal(one.label_map, pixels > 100)
+    assert bits.label_map.shape == (3, 2) and set(bits.label_map.flat) == {0, 1}
+
+
+def test_what_the_runtime_cannot_do_is_one_line(tmp_path):
+    nodes = [helper.make_node("Conv", ["images", "weight"], ["label_map"])]
+    given = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, "h", "w"])
+    output = helper.make_tensor_value_info("label_map", TensorProto.FLOAT, ["n", 1, "y", "x"])
+    weight = numpy_helper.from_array(np.zeros((1, 3, 9, 9), np.float32), "weight")
+    save(tmp_path / "m.onnx", nodes, given, [output], Card("segmentation", "C", ("a",)), [weight])
+    with pytest.raises(InputError, match=r"m.onnx: fails for images of 1x3x4x5: ") as caught:
+        Predictor(tmp_path / "m.onnx")(image(4, 5))
+    assert "\n" not in str(caught.value)
+
+
+def test_without_onnx_runtime_one_line_says_what_to_install(tmp_path, monkeypatch, capsys):
+    detector(tmp_path / "m.onnx")
+    Image.fromarray(image(8, 8)).save(tmp_path / "a.png")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # an import of it fails
+    arguments = [str(tmp_path / "m.onnx"), str(tmp_path / "a.png"), "--out", str(tmp_path / "o")]
+    assert main(["predict", *arguments]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "onnxruntime is not installed; pip install 'resblock_backbones[runtime]'" in line
+
+
 def test_the_command_writes_drawings_and_coco_json(tmp_path, capsys):
     detector(tmp_path / "m.onnx")
     (tmp_path / "in").mkdir()

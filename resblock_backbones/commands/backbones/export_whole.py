@@ -33,6 +33,7 @@ def export_whole(given: argparse.Namespace) -> None:
         logits=given.logits,
         fp16=given.fp16,
         cfg_options=read_config_options(given.cfg_options),
+        note=lambda line: print(line, file=sys.stderr),
     )
     out = given.out or Path(f"{Path(given.config).stem}.{given.to}")
     done = export_model(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -59,3 +60,29 @@ def whole(
         f"{type(model).__name__}: is no detector or segmentor of MMDetection, MMSegmentation or "
         f"torchvision that can be written whole{hint}"
     )
+
+
+def copied(model: nn.Module) -> Any:
+    """A copy of a model for inference, on the CPU.
+
+    Raises:
+        ExportError: it keeps a tensor that was computed from its weights, which cannot be copied.
+
+    Example:
+        >>> model = nn.Linear(1, 1)
+        >>> model.double_weight = 2 * model.weight
+        >>> copied(model)
+        Traceback (most recent call last):
+            ...
+        resblock_backbones.deploy.errors.ExportError: Linear: keeps double_weight, a tensor that \
+was computed from its weights, and so cannot be copied
+    """
+    for name, module in model.named_modules():
+        for key, value in vars(module).items():
+            if isinstance(value, Tensor) and value.grad_fn is not None:
+                where = f"{name}.{key}" if name else key
+                raise ExportError(
+                    f"{type(model).__name__}: keeps {where}, a tensor that was computed from its "
+                    "weights, and so cannot be copied"
+                )
+    return copy.deepcopy(model).cpu().eval().requires_grad_(False)

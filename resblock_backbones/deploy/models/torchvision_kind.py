@@ -18,7 +18,7 @@ from ..graph.half import halved
 from ..graph.preparation import Preparation
 from ..graph.regions import free_pooling
 from .compare import Found
-from .kinds import WholeModel
+from .kinds import WholeModel, copied
 from .torchvision_detectors import SingleStage, TwoStage
 
 #: What torchvision's own weights for segmentation are used with.
@@ -54,7 +54,7 @@ def torchvision_model(
     """
     if not isinstance(model, _SimpleSegmentationModel | FasterRCNN | RetinaNet | FCOS):
         return None
-    ready: Any = free_pooling(copy.deepcopy(model).cpu().eval().requires_grad_(False))
+    ready: Any = free_pooling(copied(model))
     told: dict[str, Any] = {"precision": "float16" if fp16 else "float32"}
     told["made_by"] = {
         "resblock_backbones": __version__,

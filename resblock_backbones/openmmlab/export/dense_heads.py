@@ -11,8 +11,8 @@ from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from torch import Tensor, nn
 
 from ...deploy.graph.half import halved
-from ...deploy.graph.selection import Detections, best, clip, listed, of_rows, padded, suppress
-from .parts import iou_threshold, require
+from ...deploy.graph.selection import Detections, best, listed, of_rows, padded, suppress
+from .parts import clipped, iou_threshold, require
 
 DECODED = ("predict_by_feat", "_predict_by_feat_single", "_bbox_post_process")
 
@@ -83,8 +83,7 @@ class DenseHead(nn.Module):
                 priors[level][anchor],
                 level,
             )
-            if self.head.bbox_coder.clip_border:
-                boxes = clip(boxes, height, width)
+            boxes = clipped(self.head.bbox_coder, boxes, height, width)
             valid = torch.ones_like(top, dtype=torch.bool)
             if self.score_threshold is not None:
                 valid = top > self.score_threshold

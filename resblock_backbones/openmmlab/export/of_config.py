@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,7 @@ def whole_of_config(
     logits: bool = False,
     fp16: bool = False,
     cfg_options: Mapping[str, Any] | None = None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> tuple[WholeModel, str]:
     """The model of a config as one graph, and the config's text.
 
@@ -30,12 +31,15 @@ def whole_of_config(
         checkpoint: with all the model's weights.
         raw_masks, logits, fp16: as of ``export_model``.
         cfg_options: dotted key -> value, merged into the config.
+        note: called with a line about what of the config is not in the file.
 
     Raises:
         InputError: config or checkpoint are wrong, do not belong together, or the model is of a
             kind that cannot be written.
     """
     cfg = read_config(config, cfg_options)
+    if cfg.get("tta_model"):
+        note(f"{config}: tta_model is left out: a file predicts each image as it is")
     predictor = Predictor(cfg, checkpoint, device=torch.device("cpu"), score_threshold=0.0)
     ready = whole(predictor.model, raw_masks=raw_masks, logits=logits, fp16=fp16)
     told: dict[str, Any] = {"classes": predictor.classes}

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmdet.models.task_modules.coders import LegacyDeltaXYWHBBoxCoder
+from torch import Tensor
+
 from ...deploy.errors import ExportError
+from ...deploy.graph.selection import clip
 
 
 def require(part: Any, base: type, methods: tuple[str, ...], role: str) -> None:
@@ -36,3 +40,13 @@ def iou_threshold(nms: Any, role: str) -> float:
     if kind != "nms" or threshold is None or given:
         raise ExportError(f"{role}: nms={dict(nms)}: only type='nms' with an iou_threshold")
     return float(threshold)
+
+
+def clipped(coder: Any, boxes: Tensor, height: int, width: int) -> Tensor:
+    """Boxes ``(..., 4)`` cut off at an image's borders, as a coder's ``decode`` does it.
+
+    The coder of MMDetection 1.x lets them end at the centre of the last pixel.
+    """
+    if isinstance(coder, LegacyDeltaXYWHBBoxCoder):
+        return clip(boxes, height - 1, width - 1)
+    return clip(boxes, height, width) if coder.clip_border else boxes

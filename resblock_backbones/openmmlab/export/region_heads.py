@@ -16,8 +16,8 @@ from ...deploy.errors import ExportError
 from ...deploy.graph.half import halved
 from ...deploy.graph.masks import paste
 from ...deploy.graph.regions import pool_regions, with_image_numbers
-from ...deploy.graph.selection import Detections, clip, listed, padded, suppress
-from .parts import iou_threshold, require
+from ...deploy.graph.selection import Detections, listed, padded, suppress
+from .parts import clipped, iou_threshold, require
 
 
 class RegionHead(nn.Module):
@@ -153,8 +153,7 @@ def _boxes(stage: Any, regions: Tensor, deltas: Tensor, height: int, width: int)
     number = deltas.shape[1] // 4
     repeated = regions[:, None].expand(-1, number, -1).reshape(-1, 4)
     boxes = stage.bbox_coder.decode(repeated, deltas.reshape(-1, 4))
-    if stage.bbox_coder.clip_border:
-        boxes = clip(boxes, height, width)
+    boxes = clipped(stage.bbox_coder, boxes, height, width)
     return boxes.view(-1, number, 4)
 
 

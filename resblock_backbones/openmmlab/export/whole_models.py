@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from ...deploy.errors import ExportError
 from ...deploy.graph.half import halved
 from ...deploy.graph.preparation import Preparation
 from ...deploy.graph.regions import free_pooling
+from ...deploy.models.kinds import copied
 from .parts import require
 
 
@@ -154,8 +154,13 @@ def whole_model(
     Raises:
         ExportError: it is another kind of model, or a part of it is not known.
     """
-    model = free_pooling(copy.deepcopy(model).cpu().eval().requires_grad_(False))
     kinds = {base.__name__ for base in type(model).__mro__}
+    if "BaseTTAModel" in kinds:
+        raise ExportError(
+            f"{type(model).__name__}: test-time augmentation merges several views of an image; "
+            f"the model inside can be written, {type(model.module).__name__}"
+        )
+    model = free_pooling(copied(model))
     if kinds & {"SingleStageDetector", "TwoStageDetector"}:
         if logits:
             raise ExportError(f"{type(model).__name__}: logits are those of a segmentor")
