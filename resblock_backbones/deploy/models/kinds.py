@@ -78,7 +78,7 @@ def copied(model: nn.Module) -> Any:
 was computed from its weights, and so cannot be copied
     """
     for name, module in model.named_modules():
-        for key, value in vars(module).items():
+        for key, value in [*vars(module).items(), *module.named_buffers(recurse=False)]:
             if isinstance(value, Tensor) and value.grad_fn is not None:
                 where = f"{name}.{key}" if name else key
                 raise ExportError(
