@@ -22,6 +22,7 @@ def choose_network(
     any_backbone: bool = False,
     prefix: str | None = None,
     bands: Sequence[int | None] | None = None,
+    with_neck: bool = False,
 ) -> ChosenNetwork:
     """The backbone that a config, a depth, or weights alone describe.
 
@@ -37,6 +38,7 @@ def choose_network(
         prefix: of the backbone's names in the weights; None detects it.
         bands: for each input channel of the network, the number that it has in the weights; the
             network gets as many channels.
+        with_neck: take the config's backbone and the neck behind it, whatever types they are.
 
     Raises:
         InputError: no network, or more than one, is described; or as in ``network_of_config``.
@@ -67,13 +69,19 @@ def choose_network(
         )
     require_mm_packages(packages=["mmengine", "mmcv"])  # there, but whole?
     from ..openmmlab.configs import cfg_options as typed
+
+    changes = typed.parse_options(cfg_options)
+    if with_neck:
+        from ..openmmlab.models.backbone_with_neck import network_with_neck
+
+        return network_with_neck(find_config(config), weights, cfg_options=changes)
     from ..openmmlab.models.backbone_of_config import network_of_config
 
     return network_of_config(
         find_config(config),
         weights,
         options=given,
-        cfg_options=typed.parse_options(cfg_options),
+        cfg_options=changes,
         any_backbone=any_backbone,
         prefix=prefix,
         bands=bands,

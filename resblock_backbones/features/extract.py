@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,9 @@ from ..data.image_files import (
 from ..data.images.reading import read_image
 from ..options.checks import check_choice, check_int
 from ..weights.pixels import Pixels
+from .boxes import Boxes, vectors_of
 from .drawing import draw_features
-from .feature_files import Features, Format, need_safetensors, write_features
+from .feature_files import BoxFeatures, Features, Format, need_safetensors, write_features
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,10 @@ def extract_features(
     device: str | torch.device = "cpu",
     show: bool = False,
     existing: str = "refuse",
+    boxes: Mapping[ImageFile, Boxes] | None = None,
     progress: bool = True,
 ) -> Extraction:
-    """Write the feature maps of each image to a file under ``out``.
+    """Write the feature maps of each image, or a vector of each box, to a file under ``out``.
 
     Images of the same size share a batch. Nothing is padded, so the features do not depend on the
     other images. Images that cannot be read are reported after all others are done.
@@ -76,10 +78,13 @@ def extract_features(
         device: where to compute.
         show: also draw the feature maps, as ``.png`` beside each file.
         existing: what to do if files already exist: ``'refuse'``, ``'replace'`` or ``'keep'``.
+        boxes: of the images, by :func:`read_boxes`; a vector of each is written in place of the
+            feature maps.
         progress: whether to show progress on stderr.
 
     Raises:
-        ImageError: files already exist, or images could not be read.
+        ImageError: files already exist, or images could not be read, or have other sizes than
+            their boxes tell.
         ValueError: an argument is wrong, or the network does not return a tuple of feature maps.
     """
     check_choice("existing", existing, ["refuse", "replace", "keep"])
@@ -87,6 +92,8 @@ def extract_features(
     check_int("batch-size", batch_size)
     if size is not None:
         check_int("size", size)
+    if boxes is not None and show:
+        raise ValueError("show: draws feature maps, and vectors of boxes are none")
     if file_format == "safetensors":
         need_safetensors()
     targets = {one: out / one.name.with_name(f"{one.name.name}.{file_format}") for one in images}
@@ -99,7 +106,7 @@ def extract_features(
     wanted = [one for one in images if existing != "keep" or one not in there]
     _check_channels(net)
     net.to(device).eval()
-    extractor = _Extractor(net, pixels, size, torch.device(device), dtype)
+    extractor = _Extractor(net, pixels, size, torch.device(device), dtype, boxes)
     broken: dict[Path, str] = {}
     batches = batches_by_size(wanted, batch_size, broken)
     written = 0
@@ -108,7 +115,10 @@ def extract_features(
         Progress(total=sum(map(len, batches)), title="images", show=progress) as bar,
     ):
         for batch in batches:
-            read = list(pool.map(_read, batch))
+            read = [
+                _fitting(image, one, boxes)
+                for image, one in zip(batch, pool.map(_read, batch), strict=True)
+            ]
             for image, one in zip(batch, read, strict=True):
                 if isinstance(one, ImageError):
                     broken[image.path] = str(one)
@@ -120,7 +130,7 @@ def extract_features(
             ]
             for image, features, seen in extractor.run(whole):
                 write_features(targets[image], features)
-                if show:
+                if show and isinstance(features, Features):
                     draw_features(features, seen, targets[image].with_suffix(".png"))
                 written += 1
                 bar.step()
@@ -149,9 +159,10 @@ class _Extractor:
         size: int | None,
         device: torch.device,
         dtype: torch.dtype,
+        boxes: Mapping[ImageFile, Boxes] | None,
     ) -> None:
         self.net, self.pixels, self.size = net, pixels, size
-        self.device, self.dtype = device, dtype
+        self.device, self.dtype, self.boxes = device, dtype, boxes
         # Checkpoints may be in double precision.
         self.number = next((one.dtype for one in net.parameters()), torch.float32)
         first = next((one for one in net.modules() if isinstance(one, nn.Conv2d)), None)
@@ -162,7 +173,7 @@ class _Extractor:
     @torch.inference_mode()
     def run(
         self, images: Sequence[tuple[ImageFile, Image.Image]]
-    ) -> list[tuple[ImageFile, Features, Image.Image]]:
+    ) -> list[tuple[ImageFile, Features | BoxFeatures, Image.Image]]:
         """Features of images of one size, each with the resized image."""
         if not images:
             return []
@@ -173,15 +184,39 @@ class _Extractor:
         if self.grey:
             x = x[:, :1]  # the three channels of a grey image are equal
         named = self._named(self.net(x), x)
-        done = []
-        for index, (image, _) in enumerate(images):
-            maps = {name: one[index].to("cpu", self.dtype) for name, one in named.items()}
-            height, width = x.shape[-2:]
-            features = Features(
-                maps, tuple(self.strides.values()), str(image.path), (height, width)
-            )
+        height, width = x.shape[-2:]
+        strides, done = tuple(self.strides.values()), []
+        for index, (image, whole) in enumerate(images):
+            maps = {name: one[index] for name, one in named.items()}
+            features: Features | BoxFeatures
+            if self.boxes is None:
+                maps = {name: one.to("cpu", self.dtype) for name, one in maps.items()}
+                features = Features(maps, strides, str(image.path), (height, width))
+            else:
+                features = self._of_boxes(maps, image, whole.size, (height, width))
             done.append((image, features, seen[index]))
         return done
+
+    def _of_boxes(
+        self,
+        maps: Mapping[str, Tensor],
+        image: ImageFile,
+        whole: tuple[int, int],
+        size: tuple[int, int],
+    ) -> BoxFeatures:
+        assert self.boxes is not None
+        found = self.boxes[image]
+        scale = torch.tensor([size[1] / whole[0], size[0] / whole[1]] * 2)
+        vectors, strides = vectors_of(maps, tuple(self.strides.values()), found.boxes * scale)
+        return BoxFeatures(
+            vectors.to("cpu", self.dtype),
+            found.boxes,
+            found.category_ids,
+            found.ids,
+            strides,
+            str(image.path),
+            size,
+        )
 
     def _named(self, outputs: Any, x: Tensor) -> dict[str, Tensor]:
         outputs = [outputs] if isinstance(outputs, Tensor) else outputs
@@ -205,6 +240,16 @@ class _Extractor:
             self.strides = dict(zip(names, info.reduction(), strict=True))
         self.channels = {name: one.shape[1] for name, one in named.items()}
         return named
+
+
+def _fitting(
+    image: ImageFile, read: Image.Image | ImageError, boxes: Mapping[ImageFile, Boxes] | None
+) -> Image.Image | ImageError:
+    """An image whose boxes can be its own."""
+    fault = None
+    if boxes is not None and isinstance(read, Image.Image):
+        fault = boxes[image].fault(read.size)
+    return read if fault is None else ImageError(f"{image.path}: {fault}")
 
 
 def _read(image: ImageFile) -> Image.Image | ImageError:

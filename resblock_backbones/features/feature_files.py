@@ -1,9 +1,9 @@
-"""Features of one image in one file, `.npz` or `.safetensors`, with shapes and strides."""
+"""Features of one image, or of its boxes, in one file, `.npz` or `.safetensors`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -39,7 +39,30 @@ class Features:
         return tuple(tuple(one.shape) for one in self.maps.values())
 
 
-def write_features(file: Path, features: Features) -> None:
+@dataclass(frozen=True)
+class BoxFeatures:
+    """A feature vector for each box of one image.
+
+    Attributes:
+        vectors: ``(N, C)``.
+        boxes: ``(N, 4)``, x1 y1 x2 y2, in pixels of the image.
+        category_ids: ``(N,)``, of the file of boxes; -1 where it has none.
+        ids: ``(N,)``, of its annotations.
+        strides: ``(N,)``, of the feature map that each vector is of.
+        image: path of the image.
+        image_size: height and width of the network's input, in pixels.
+    """
+
+    vectors: Tensor
+    boxes: Tensor
+    category_ids: Tensor
+    ids: Tensor
+    strides: Tensor
+    image: str
+    image_size: tuple[int, int]
+
+
+def write_features(file: Path, features: Features | BoxFeatures) -> None:
     """Write a file in the format of its suffix.
 
     In ``.npz`` every feature map is an array under its name, beside ``strides`` (K), ``shapes``
@@ -59,18 +82,19 @@ def write_features(file: Path, features: Features) -> None:
         >>> read.shapes, read.strides, read.image, read.image_size
         (((8, 2, 3),), (4,), 'cat.jpg', (8, 12))
     """
-    beside = {
-        "strides": features.strides,
-        "shapes": features.shapes,
-        "image_size": features.image_size,
-        "image": features.image,
-    }
+    if isinstance(features, BoxFeatures):
+        tensors = {name: getattr(features, name) for name in OF_BOXES}
+        beside: dict[str, Any] = {}
+    else:
+        tensors = dict(features.maps)
+        beside = {"strides": features.strides, "shapes": features.shapes}
+    beside |= {"image_size": features.image_size, "image": features.image}
     if file.suffix == ".safetensors":
         metadata = {name: json.dumps(value) for name, value in beside.items()}
-        maps = {name: one.contiguous() for name, one in features.maps.items()}
+        maps = {name: one.contiguous() for name, one in tensors.items()}
         write_whole(file, need_safetensors().save(maps, metadata))
         return
-    arrays: dict[str, Any] = {name: one.numpy() for name, one in features.maps.items()}
+    arrays: dict[str, Any] = {name: one.numpy() for name, one in tensors.items()}
     arrays |= {name: np.array(value) for name, value in beside.items()}
     with whole_file(file) as opened:
         np.savez(opened, **arrays)
@@ -82,16 +106,7 @@ def read_features(file: Path) -> Features:
     Raises:
         ValueError: the file was not written by it.
     """
-    if file.suffix == ".safetensors":
-        from safetensors import safe_open
-
-        with safe_open(file, "pt") as opened:
-            told = {name: json.loads(text) for name, text in (opened.metadata() or {}).items()}
-            maps = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    else:
-        with np.load(file) as opened:  # never runs code: allow_pickle is off
-            told = {name: opened[name].tolist() for name in BESIDE if name in opened}
-            maps = {name: torch.from_numpy(opened[name]) for name in opened if name not in BESIDE}
+    maps, told = _read(file, BESIDE)
     if told.keys() != set(BESIDE):
         raise ValueError(f"{file}: is not a file of features")
     return Features(
@@ -100,6 +115,34 @@ def read_features(file: Path) -> Features:
         image=told["image"],
         image_size=(told["image_size"][0], told["image_size"][1]),
     )
+
+
+def read_box_features(file: Path) -> BoxFeatures:
+    """Read a file that :func:`write_features` has written of boxes.
+
+    Raises:
+        ValueError: the file was not written by it.
+    """
+    tensors, told = _read(file, ("image_size", "image"))
+    if told.keys() != {"image_size", "image"} or tensors.keys() != set(OF_BOXES):
+        raise ValueError(f"{file}: is not a file of features of boxes")
+    height, width = told["image_size"]
+    return BoxFeatures(**tensors, image=told["image"], image_size=(height, width))
+
+
+def _read(file: Path, beside: Sequence[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and what stands beside them."""
+    if file.suffix == ".safetensors":
+        from safetensors import safe_open
+
+        with safe_open(file, "pt") as opened:
+            told = {name: json.loads(text) for name, text in (opened.metadata() or {}).items()}
+            maps = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    else:
+        with np.load(file) as opened:  # never runs code: allow_pickle is off
+            told = {name: opened[name].tolist() for name in beside if name in opened}
+            maps = {name: torch.from_numpy(opened[name]) for name in opened if name not in beside}
+    return maps, told
 
 
 def need_safetensors() -> Any:
@@ -119,3 +162,5 @@ def need_safetensors() -> Any:
 
 
 BESIDE = ("strides", "shapes", "image_size", "image")
+#: Tensors of a file of boxes.
+OF_BOXES = ("vectors", "boxes", "category_ids", "ids", "strides")

@@ -1,10 +1,12 @@
-"""Write the feature maps of a backbone's stages to one file for each image.
+"""Write the feature maps of a backbone's stages, or of a neck, to one file for each image.
 
 The files also have shapes and strides. Images of the same size share a batch;
-nothing is padded.
+nothing is padded. With --boxes they have a vector for each box instead.
 
 resblock features photos/ '*.png' --weights torchvision://resnet50 --out features
 resblock features photo.jpg --config CONFIG --checkpoint epoch_12.pth --out features
+resblock features photos/ --config CONFIG --checkpoint epoch_12.pth --from neck \
+    --boxes predictions.json --out vectors
 """
 
 from __future__ import annotations
@@ -37,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     network.add_argument("--checkpoint", help="weights of the config's backbone [its init_cfg]")
     add_config_options(network)
+    network.add_argument(
+        "--from",
+        dest="origin",
+        choices=["backbone", "neck"],
+        default="backbone",
+        help="whose feature maps [backbone]",
+    )
     network = parser.add_argument_group("... or a FlexResNet")
     network.add_argument("--depth", type=int, help="18, 34, 50, 101 or 152 [that of the weights]")
     network.add_argument("--weights", help="a file, a URL, torchvision://..., timm://... [random]")
@@ -48,6 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="options of the network, e.g. output_stride=8",
+    )
+    parser.add_argument(
+        "--boxes",
+        type=Path,
+        metavar="FILE",
+        help="a vector for each box in place of feature maps: COCO's JSON of annotations, or "
+        "predictions.json of resblock predict",
     )
     parser.add_argument(
         "--size", type=int, metavar="N", help="resize the shorter side to N [keep the size]"
@@ -69,11 +85,24 @@ def run(given: argparse.Namespace) -> None:
     import torch
 
     from ...data.image_files import find_images
-    from ...features import extract_features
+    from ...features import extract_features, read_boxes
     from ...options.devices import find_device
 
     device = find_device(given.device)
     images = find_images(given.images)
+    boxes = None
+    if given.boxes is not None:
+        if given.show:
+            raise InputError("--show: draws feature maps, and --boxes gives vectors")
+        boxes = read_boxes(given.boxes, images)
+        without = [one for one in images if one not in boxes]
+        if without:
+            print(
+                f"{given.boxes}: does not name {len(without)} of {len(images)} images "
+                f"({without[0].path}, ...), which are left out",
+                file=sys.stderr,
+            )
+        images = [one for one in images if one in boxes]
     net, pixels, origin = _network(given)
     print(origin, file=sys.stderr)
     done = extract_features(
@@ -88,6 +117,7 @@ def run(given: argparse.Namespace) -> None:
         device=device,
         show=given.show,
         existing="replace" if given.force else "keep" if given.keep else "refuse",
+        boxes=boxes,
     )
     maps = ", ".join(
         f"{name} {done.channels[name]} / {done.strides[name]}" for name in done.strides
@@ -101,13 +131,20 @@ def run(given: argparse.Namespace) -> None:
 def _network(given: argparse.Namespace) -> ChosenNetwork:
     from ..network import choose_network
 
-    of_config = {"--checkpoint": given.checkpoint, "--cfg-options": given.cfg_options}
+    with_neck = given.origin == "neck"
+    of_config = {
+        "--checkpoint": given.checkpoint,
+        "--cfg-options": given.cfg_options,
+        "--from neck": with_neck,
+    }
     of_flex = {"--depth": given.depth, "--weights": given.weights, "--options": given.options}
     strangers = of_config if given.config is None else of_flex
     for name, value in strangers.items():
         if value:
             other = "goes with" if given.config is None else "cannot be given beside"
             raise InputError(f"{name}: {other} --config")
+    if with_neck and (given.prefix is not None or given.bands is not None):
+        raise InputError("--from neck: takes weights of a whole model, without --prefix or --bands")
     return choose_network(
         given.config,
         given.depth,
@@ -117,4 +154,5 @@ def _network(given: argparse.Namespace) -> ChosenNetwork:
         any_backbone=True,
         prefix=given.prefix,
         bands=given.bands,
+        with_neck=with_neck,
     )

@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 
 from ...data.annotations.json_files import read_json
+from ...data.image_numbers import ImageNumbers
 from ...options.errors import InputError
 from ...prediction.prediction import Prediction
 from ...prediction.run_lengths import mask_of
 from ...weights.reading.read import read_checkpoint
-from .image_numbers import ImageNumbers
 from .predictions import Predictions
 
 PICKLES = (".pkl", ".pickle")
