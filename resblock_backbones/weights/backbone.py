@@ -15,7 +15,7 @@ from .errors import CheckpointError, tell
 from .finding.claims import Claims, is_grouped, read_claims
 from .finding.locate import locate, unused_averages
 from .finding.made_over import how_made_over
-from .finding.tensors import Named, named_tensors
+from .finding.tensors import Named, memory_of, named_tensors
 from .reading.sources import Source, open_source
 
 #: Names of a backbone's tensors as ``FlexResNet`` has them.
@@ -27,6 +27,8 @@ HEADS = re.compile(
     r"aux\w*|(?:bn)?neck|bottleneck|fpn|rpn|roi|bbox|mask|seg\w*|attnpool|avgpool|pool\w*|global|"
     r"loss\w*|criterion|contrast\w*|memory|temperature|pixel|mean|std|normali\w*|embed\w*|feats?|"
     r"out|outputs?|final\w*|last|decod\w*|deconv\w*|up\w*|lateral\w*|regress\w*|scores?|anchors?|"
+    r"extras?|loc|conf|hm|wh|reg|hps?|dep|rot|dim|toplayer|latlayer|smooth|"  # detectors' own words
+    r"train|valid|val|test|acc|accuracy|metrics?|"  # numbers of a training script
     r"cent(?:er|re)s?|drop\w*|discriminat\w*|domain\w*|transformer|tokens?|text)\d*(?:_|$)"
 )
 
@@ -107,10 +109,12 @@ def find_backbone(content: Mapping[str, Any], name: str, prefix: str | None = No
             tell(f"{name}: holds averaged weights too ({path}), which are not used")
     ours, unknown = dialect.to_ours(own)
     known = {key: tensor for key, tensor in ours.items() if INSIDE.match(key)}
+    memories = {memory_of(tensor) for tensor in ours.values()}
     strange = [
         key
         for key in unknown
-        if _is_strange(key, where, dialect, tensors) and not _is_classifier(key, own, known)
+        if _is_strange(key, where, dialect, tensors, memories)
+        and not _is_classifier(key, own, known)
     ]
     return Backbone(
         tensors=known,
@@ -132,7 +136,9 @@ def open_backbone(
     return opened, find_backbone(opened.content, opened.name, prefix)
 
 
-def _is_strange(key: str, prefix: str, dialect: Dialect, tensors: Mapping[str, Named]) -> bool:
+def _is_strange(
+    key: str, prefix: str, dialect: Dialect, tensors: Mapping[str, Named], known: set[Any]
+) -> bool:
     """Whether an unknown tensor is of the backbone: of a stem, a stage, or between them."""
     named = tensors.get(prefix + key)
     if named is None or not named.tensor.ndim:  # counters of steps and averages have no shape
@@ -141,6 +147,8 @@ def _is_strange(key: str, prefix: str, dialect: Dialect, tensors: Mapping[str, N
         return True
     # Optimizers and the like hold containers of their own.
     is_beside = prefix.startswith(named.container)
+    if memory_of(named.tensor) in known:  # another name of one that is known
+        return False
     return dialect.has_siblings and is_beside and not HEADS.search(key.split(".")[0])
 
 

@@ -156,6 +156,13 @@ def _told_options(
             f"{name}: its norms are taken for group norms of {NORM_GROUPS} groups, which weights "
             "do not show; say norm_cfg=dict(type='GN', num_groups=...) if not"
         )
+    signature = backbone.dialect.signature
+    if signature and not any(key.startswith(signature) for key in backbone.others):
+        guessed = ", ".join(f"{key}={value!r}" for key, value in claims.options.items())
+        tell(
+            f"{name}: {guessed} is a guess: its stem is as {backbone.dialect.name}'s, but it has "
+            f"no {signature}*; say these options if they are others"
+        )
     if "style" in given or "style" in source.options:
         return dict(claims.options)
     if claims.style is None:

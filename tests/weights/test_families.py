@@ -77,6 +77,53 @@ def test_clip_s_wider_encoder(random_network, image):
     assert_same_features(original, net, image)
 
 
+class ThreeConvs(torchvision.models.ResNet):
+    """Scene parsing's: three convolutions in the stem, beside each other (arXiv 1612.01105)."""
+
+    def __init__(self):
+        super().__init__(torchvision.models.resnet.Bottleneck, (1, 2, 1, 1), width_per_group=64)
+        nn = torch.nn
+        for number, (before, behind) in enumerate(((3, 64), (64, 64), (64, 128)), start=1):
+            conv = nn.Conv2d(before, behind, 3, 2 if number == 1 else 1, 1, bias=False)
+            setattr(self, f"conv{number}", conv)
+            setattr(self, f"bn{number}", nn.BatchNorm2d(behind))
+        self.inplanes = 128
+        self.layer1 = self._make_layer(torchvision.models.resnet.Bottleneck, 64, 1)
+
+    def features(self, x):
+        for number in (1, 2, 3):
+            x = getattr(self, f"bn{number}")(getattr(self, f"conv{number}")(x)).relu()
+        x = self.maxpool(x)
+        return [x := getattr(self, f"layer{stage}")(x) for stage in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("prefix", ["", "module.encoder."])
+def test_scene_parsing_s_stem(prefix, random_network, image, tmp_path):
+    original = random_network(ThreeConvs)
+    state = {f"{prefix}{key}": tensor for key, tensor in original.state_dict().items()}
+    assert_same_features(original.features, FlexResNet.from_checkpoint(state), image)
+    torch.save(state, tmp_path / "a.pth")
+    convert_checkpoint(tmp_path / "a.pth", tmp_path / "b.pth", "mmdet")
+    again = FlexResNet.from_checkpoint(tmp_path / "b.pth")
+    assert_same_features(original.features, again, image)
+
+
+def test_shortcuts_of_that_name(random_network, image):
+    original = small_resnet(random_network)
+    state = {k.replace("downsample", "shortcut"): t for k, t in original.state_dict().items()}
+    same_as_torchvision(original, FlexResNet.from_checkpoint(state), image)
+
+
+def test_clip_s_poolings_are_told_where_only_its_stem_is_like_it(recwarn):
+    state = ClipResNet((1, 1, 1, 1), 16).state_dict()
+    FlexResNet.from_checkpoint(state)
+    assert not recwarn.list
+    state = {key: state[key] for key in state if not key.startswith("attnpool")}
+    told = "anti_alias='average', stem_pool='average' is a guess"
+    with pytest.warns(CheckpointWarning, match=told):
+        FlexResNet.from_checkpoint(state)
+
+
 def test_rt_detr_s_own_names(random_network, image):
     timm = pytest.importorskip("timm")
     original = random_network(lambda: timm.create_model("resnet50d"))

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+import torchvision
+from renamed import numbered
 
 from resblock_backbones import CheckpointError, FlexResNet, load_weights
 from resblock_backbones.weights import convert_checkpoint
@@ -92,6 +94,53 @@ def test_a_prefix_that_two_have_is_asked_for_in_full(state):
         load_weights(network(), content, prefix="backbone")
 
 
+def as_list(state):
+    """As in ``self.stages = nn.ModuleList([net.layer1, ...])``, beside ``self.backbone = net``."""
+    return {
+        f"stages.{int(key[5]) - 1}{key[6:]}": state[key] for key in state if key.startswith("layer")
+    }
+
+
+ALIASES = {
+    "a list of stages": as_list,
+    "stages in a module": lambda state: {f"body.{k}": state[k] for k in state if k[0] == "l"},
+    "members": lambda state: {f"first.{k}": t for k, t in state.items() if k.startswith("conv1")},
+}
+
+
+@pytest.mark.parametrize("zipped", [True, False, None])
+@pytest.mark.parametrize("prefix", ["", "backbone."])
+@pytest.mark.parametrize("alias", ALIASES)
+def test_another_name_of_a_tensor_is_not_another_tensor(alias, prefix, zipped, tmp_path, recwarn):
+    state = torchvision.models.resnet18().state_dict()
+    content = ALIASES[alias](state) | {prefix + key: one for key, one in state.items()}
+    if zipped is not None:
+        path = tmp_path / "a.pth"
+        torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    net = FlexResNet.from_checkpoint(content if zipped is None else path)
+    assert torch.equal(net.layer4[1].conv2.weight, state["layer4.1.conv2.weight"])
+    assert torch.equal(net.conv1.weight, state["conv1.weight"]) and not recwarn.list
+    # The same numbers in a memory of their own may be of another network.
+    content |= {key: tensor.clone() for key, tensor in ALIASES[alias](state).items()}
+    if alias == "stages in a module" or not prefix:
+        with pytest.raises(CheckpointError, match=r"holds 2 ResNets|more tensors"):
+            load_weights(net, content)
+
+
+def test_inside_a_known_part_another_name_is_an_error(state):
+    content = state | {"layer1.0.conv1.other": state["layer1.0.conv1.weight"]}
+    with pytest.raises(CheckpointError, match=r"layer1\.0\.conv1\.other"):
+        load_weights(network(), content)
+
+
+def test_two_names_of_a_whole_resnet_are_asked_for(state):
+    for others in ({f"net.{k}": t for k, t in state.items()}, numbered(state)):
+        both = {f"backbone.{key}": one for key, one in state.items()} | others
+        with pytest.raises(CheckpointError, match="holds 2 ResNets, under 'backbone.', '"):
+            load_weights(network(), both)
+        assert loads(both, state, prefix="backbone")
+
+
 def test_averages_without_names_are_told(state):
     content = {"state_dict": state, "ema": {"shadow_params": list(state.values())}}
     with pytest.warns(CheckpointWarning, match="averaged weights too .ema., which are not used"):
@@ -106,7 +155,13 @@ def test_no_single_name_is_what_a_backbone_is_found_by(lost, state):
 
 
 @pytest.mark.parametrize("prefix", ["", "backbone."])
-@pytest.mark.parametrize("name", ["conv2.weight", "ca.fc.0.weight", "layer1.0.ca.fc.0.weight"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("conv2.weight", "ca.fc.0.weight", "layer1.0.ca.fc.0.weight", "NL_1.0.theta.weight"),
+        *("relu.weight", "act1.weight", "layer0.0.conv1.weight", "stem.conv1.weight"),
+    ],
+)
 def test_a_tensor_inside_that_nobody_would_load_is_an_error_everywhere(
     name, prefix, state, tmp_path
 ):
@@ -129,6 +184,7 @@ def test_a_tensor_inside_that_nobody_would_load_is_an_error_everywhere(
     "name",
     [
         *("fc.weight", "projection_head.0.weight", "head.conv.weight", "last_linear.weight"),
+        *("train_acc.tp", "hm.0.weight", "extras.0.weight", "toplayer.weight", "reg.1.bias"),
         *("embedding.weight", "decoder.0.weight", "bottleneck.running_mean", "output.bias"),
     ],
 )

@@ -214,6 +214,12 @@ FOREIGN = {
     "zip archive around net.pth": lambda path: zipped(path, "net.pth"),
     "gzip": gzip.compress(b"weights"),
     "empty": b"",
+    "before 0.1.10": b"sys_info" + bytes(249) + b"ustar" + bytes(250),
+    "tar archive: unpack": b"net.pth" + bytes(250) + b"ustar" + bytes(250),
+    "torch.package": lambda path: zipped(path, "net/.data/0.storage"),
+    "joblib": b"\x80\x02cjoblib.numpy_pickle\nNumpyArrayWrapper\n.",
+    "OpenVINO": b'<?xml version="1.0"?>\n<net name="net" version="11"></net>',
+    "a web page": b"\xef\xbb\xbf<!DOCTYPE html>",
     "text file": b"not yet\n",
     "cut off": b"PK",
 }
@@ -238,13 +244,62 @@ def test_what_is_no_checkpoint_is_called_what_it_is(kind, tmp_path):
         ("__0_0.distcp", "dcp_to_torch_save"),
         ("model.safetensors", r"model\.safetensors: the file is empty"),
         ("saved_model.pb", "TensorFlow"),
-        ("notes.txt", "this is a folder"),
+        ("zero_to_fp32.py", "DeepSpeed"),
+        ("epoch_12.pth", r"give one of its files: epoch_12\.pth"),
+        ("notes.txt", "this is a folder$"),
     ],
 )
 def test_a_folder_is_called_what_it_is(name, message, tmp_path):
     (tmp_path / name).touch()
     with pytest.raises(CheckpointError, match=message):
         load_weights(network(), tmp_path)
+
+
+def test_a_folder_that_a_file_was_unpacked_to(tmp_path):
+    for name in ("data.pkl", "version"):
+        (tmp_path / name).touch()
+    with pytest.raises(CheckpointError, match="a checkpoint was unpacked to; give the file itself"):
+        load_weights(network(), tmp_path)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_every_protocol_of_pickles(protocol, zipped, state, tmp_path):
+    torch.save(
+        state, tmp_path / "a.pth", pickle_protocol=protocol, _use_new_zipfile_serialization=zipped
+    )
+    net = network()
+    load_weights(net, tmp_path / "a.pth")
+    assert all(torch.equal(net.state_dict()[key], state[key]) for key in state)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_every_protocol_of_plain_pickles(protocol, state, tmp_path):
+    arrays = {key: tensor.numpy() for key, tensor in state.items()}
+    for content in (arrays, dict(state)):
+        (tmp_path / "a.pkl").write_bytes(pickle.dumps({"model": content}, protocol=protocol))
+        net = network()
+        load_weights(net, tmp_path / "a.pkl")
+        assert all(torch.equal(net.state_dict()[key], state[key]) for key in state)
+
+
+def test_tensors_of_two_names_in_safetensors(tmp_path):
+    safetensors = pytest.importorskip("safetensors.torch")
+    tied = torch.nn.Module()
+    tied.backbone, tied.all = network(), torch.nn.Module()
+    tied.all.parts = torch.nn.ModuleList([tied.backbone.conv1, tied.backbone.layer3])
+    safetensors.save_model(tied, str(tmp_path / "a.safetensors"))
+    with safetensors.safe_open(tmp_path / "a.safetensors", "pt") as opened:
+        assert "backbone.conv1.weight" not in opened.keys()  # noqa: SIM118
+    net = FlexResNet.from_checkpoint(tmp_path / "a.safetensors")
+    expected = tied.backbone.state_dict()
+    assert all(torch.equal(net.state_dict()[key], expected[key]) for key in expected)
+
+
+def test_a_store_whose_reader_is_missing_is_one_line():
+    pytest.importorskip("mmengine")
+    with pytest.raises(CheckpointError, match="s3://bucket/a.pth: MMEngine cannot read it"):
+        open_source("s3://bucket/a.pth")
 
 
 def test_a_missing_file_is_an_oserror_too():

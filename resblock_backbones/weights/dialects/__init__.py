@@ -8,7 +8,7 @@ from .mmdet import MMDET, MMPRETRAIN
 from .numbered import SEQUENTIAL, STEM_AND_POOLING, STEM_AND_STAGES
 from .rt_detr import PRESNET
 from .timm import TIMM
-from .torchvision import TORCHVISION
+from .torchvision import SIDE_BY_SIDE, TORCHVISION
 from .transformers import RESNET, RT_DETR
 
 #: In order of precedence: the first that claims the names is taken.
@@ -17,6 +17,7 @@ DIALECTS: tuple[Dialect, ...] = (
     CLIP,
     MMPRETRAIN,
     MMDET,
+    SIDE_BY_SIDE,
     TIMM,
     TORCHVISION,
     DETECTRON2,

@@ -8,16 +8,17 @@ from torch import Tensor
 
 from .dialect import Dialect
 from .rules import Rule
-from .torchvision import LANDMARK, PART
+from .torchvision import LANDMARK, PART, THREE_CONVS
 
-_STEM = {1: ("stem.0", "stem.1"), 2: ("stem.3", "stem.4"), 3: ("stem.6", "stem.7")}
+#: How names begin that its encoder alone has.
+HEAD = "attnpool."
 
 
 def _is_clip(tensors: Mapping[str, Tensor]) -> bool:
     """Others with three convolutions side by side have a last one of twice the width."""
     if not {"conv2.weight", "conv3.weight", "bn3.weight"} <= tensors.keys():
         return False
-    if any(name.startswith("attnpool.") for name in tensors):
+    if any(name.startswith(HEAD) for name in tensors):
         return True
     stem, first = tensors["conv3.weight"], tensors.get("layer1.0.conv1.weight")
     return first is None or stem.ndim == 0 or stem.shape[0] == first.shape[0]
@@ -29,14 +30,7 @@ CLIP = Dialect(
     claims=_is_clip,
     part=PART,
     plain_stem=(),
-    deep_stem=tuple(
-        rule
-        for number, (conv, norm) in _STEM.items()
-        for rule in (
-            Rule(f"conv{number}.weight", f"{conv}.weight"),
-            Rule(f"bn{number}.{{param}}", f"{norm}.{{param}}"),
-        )
-    ),
+    deep_stem=THREE_CONVS,
     rules=(
         # The pooling in front of them is number -1.
         Rule("layer{stage}.{block}.downsample.0.weight", "layer{stage}.{block}.residual.1.weight"),
@@ -47,5 +41,6 @@ CLIP = Dialect(
         Rule("layer{stage}.{block}.bn{conv}.{param}"),
     ),
     deep_stem_mark="conv2.weight",
+    signature=HEAD,
     options={"anti_alias": "average", "stem_pool": "average"},
 )

@@ -35,6 +35,8 @@ class Dialect:
         numbers_identity: with ``avg_down``, a shortcut that keeps the size still counts the
             pooling that it does not need.
         options: of ``FlexResNet`` that all of its networks have, and weights do not show.
+        signature: how names begin that only its networks have, where others without it may have
+            the rest; ``options`` are a guess then.
         written_prefix: what its tools look for in front of a backbone's names.
         head: what its tools look for in front of a classifier's, where that is no part of the
             backbone.
@@ -55,6 +57,7 @@ class Dialect:
     numbers_identity: bool = True
     has_siblings: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
+    signature: str = ""
     written_prefix: str = ""
     head: str = ""
 

@@ -15,9 +15,19 @@ PART = r"(?:conv|bn|gn|in|ln|norm|norm_layer|stem|maxpool|layer)\d*\."
 PLAIN_STEM = (Rule("conv1.{param}"), Rule("bn1.{param}"), Rule("maxpool.{rest}"))
 STAGES = (
     Rule("layer{stage}.{block}.downsample.{rest}", "layer{stage}.{block}.residual.{rest}"),
+    Rule("layer{stage}.{block}.shortcut.{rest}", "layer{stage}.{block}.residual.{rest}", True),
     Rule("layer{stage}.{block}.{rest}"),
 )
 CLASSIFIER = (Rule("fc.{param}"),)
+#: A deep stem's convolutions and norms, in members of the network itself.
+THREE_CONVS = tuple(
+    rule
+    for number, (conv, norm) in enumerate((("0", "1"), ("3", "4"), ("6", "7")), start=1)
+    for rule in (
+        Rule(f"conv{number}.weight", f"stem.{conv}.weight"),
+        Rule(f"bn{number}.{{param}}", f"stem.{norm}.{{param}}"),
+    )
+)
 
 _STAGES = (
     Rule("layer{stage}.{block}.conv{conv}.weight"),
@@ -43,4 +53,14 @@ TORCHVISION = Dialect(
     # What torchvision's networks have, and what is only like them: read, and judged by the loader.
     rules=_STAGES + tuple(replace(rule, reads_only=True) for rule in STAGES) + CLASSIFIER,
     deep_stem_mark="layer0.3.weight",
+)
+
+#: Of scene parsing's ResNets (arXiv 1608.05442, 1612.01105): a deep stem, its layers side by side.
+SIDE_BY_SIDE = replace(
+    TORCHVISION,
+    name="scene-parsing",
+    claims=lambda names: {"conv2.weight", "conv3.weight", "bn3.weight"} <= set(names),
+    plain_stem=(),
+    deep_stem=THREE_CONVS,
+    deep_stem_mark="conv2.weight",
 )

@@ -10,10 +10,12 @@ from torch import Tensor
 from ..dialects import DIALECTS, Dialect
 from ..errors import CheckpointError
 from .made_over import how_made_over
-from .tensors import WRAPPERS, Named
+from .tensors import WRAPPERS, Named, memory_of
 
 #: Words in names of averages of weights, which nobody should miss without knowing.
 AVERAGE = re.compile(r"(?:^|[._])(?:ema|swa|average|averaged|shadow|teacher)(?=[._]|$|_params)")
+#: First convolutions of stems, by ``FlexResNet``'s names.
+STEMS = ("conv1.weight", "stem.0.weight")
 _LANDMARKS = [(re.compile(rf"(?:^|(?<=\.)){dialect.landmark}$"), dialect) for dialect in DIALECTS]
 
 
@@ -45,12 +47,14 @@ def locate(
             "res2.0.conv1.weight, res2_0_branch2a_w or another family's; its names begin with "
             f"{', '.join(first[:5])}"
         )
-    elif len(found) > 1:
-        raise CheckpointError(
-            f"{source}: holds {len(found)} ResNets, under {_listed(found)}; say which by prefix="
-        )
     else:
-        [prefix] = found
+        different = _without_stages_alone(found)
+        if len(different) > 1:
+            raise CheckpointError(
+                f"{source}: holds {len(different)} ResNets, under {_listed(different)}; say which "
+                "by prefix="
+            )
+        [prefix] = different
     return prefix, *found[prefix]
 
 
@@ -89,6 +93,24 @@ def _resnets(tensors: Mapping[str, Named]) -> dict[str, tuple[Dialect, dict[str,
                 found[prefix] = dialect, whole
                 break
     return found
+
+
+def _without_stages_alone(found: Mapping[str, tuple[Dialect, dict[str, Tensor]]]) -> list[str]:
+    """Prefixes of ResNets, without lists of stages whose tensors are those of a whole one.
+
+    A network that keeps its backbone and a list of its stages names those tensors twice. Two whole
+    ResNets of the same tensors are two all the same: an average may begin as the weights.
+    """
+    if len(found) < 2:
+        return list(found)
+    ours = {prefix: dialect.to_ours(own)[0] for prefix, (dialect, own) in found.items()}
+    memories = {prefix: set(map(memory_of, tensors.values())) for prefix, tensors in ours.items()}
+    return [
+        prefix
+        for prefix, tensors in ours.items()
+        if not tensors.keys().isdisjoint(STEMS)
+        or not any(memories[prefix] < memories[other] for other in found)
+    ]
 
 
 def _head_beside(tensors: Mapping[str, Named], dialect: Dialect, prefix: str) -> dict[str, Tensor]:

@@ -70,6 +70,18 @@ def named_tensors(content: Mapping[Any, Any], name: str) -> dict[str, Named]:
     return tensors
 
 
+def memory_of(tensor: Tensor) -> Any:
+    """What two names of one tensor have in common, and no two tensors.
+
+    >>> one = torch.zeros(2, 3)
+    >>> memory_of(one) == memory_of(one.detach()), memory_of(one) == memory_of(one.t())
+    (True, False)
+    """
+    if tensor.layout != torch.strided or tensor.is_meta or not tensor.numel():
+        return id(tensor)
+    return tensor.data_ptr(), tensor.dtype, tuple(tensor.shape), tensor.stride()
+
+
 def _walk(
     value: Any, path: str, name: str, without: set[int], above: list[int]
 ) -> Iterator[tuple[str, str, Tensor]]:

@@ -22,6 +22,10 @@ BEGINNINGS = (
 )
 
 
+#: How names of checkpoints end.
+ENDINGS = (".pth", ".pt", ".pth.tar", ".ckpt", ".safetensors", ".bin", ".pkl")
+
+
 def what_it_is(begin: bytes) -> str:
     """What a file is that begins so and is none of the kinds that are read.
 
@@ -35,7 +39,9 @@ def what_it_is(begin: bytes) -> str:
     for start, kind in BEGINNINGS:
         if begin.startswith(start):
             return kind
-    start = begin.lstrip().lower()
+    start = begin.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if start.startswith(b"<?xml") and b"<net" in start:
+        return "an OpenVINO model, not PyTorch's"
     if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
         return "a web page, not a checkpoint: the download needs a log-in or another address"
     if start.startswith((b"{", b"[")) and _is_text(begin):
@@ -45,6 +51,11 @@ def what_it_is(begin: bytes) -> str:
                 "safetensors or torch.load and save one dict"
             )
         return "a JSON file, not a checkpoint"
+    if begin.startswith(b"sys_info\0"):
+        return (
+            "written by PyTorch before 0.1.10, as a tar archive; where you trust it, load it by "
+            "torch.load(file, weights_only=False) and save it again"
+        )
     if begin[257:262] == b"ustar":
         return "a tar archive: unpack it first"
     if begin[4:8] == b"TFL3":
@@ -70,7 +81,14 @@ def what_folder(folder: Path) -> str:
         )
     if "saved_model.pb" in names:
         return "this is a folder of TensorFlow's, not PyTorch's"
-    return "this is a folder"
+    if "zero_to_fp32.py" in names:
+        return "this is a folder of DeepSpeed's; its zero_to_fp32.py makes one file of it"
+    if {"data.pkl", "byteorder"} <= set(names) or {"data.pkl", "version"} <= set(names):
+        return "this is a folder that a checkpoint was unpacked to; give the file itself"
+    files = [name for name in names if name.endswith(ENDINGS)]
+    return "this is a folder" + (
+        f"; give one of its files: {', '.join(files[:3])}" if files else ""
+    )
 
 
 def _is_text(begin: bytes) -> bool:

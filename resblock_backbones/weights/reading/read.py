@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -16,8 +17,8 @@ from .moved import moved_to, published_hash
 from .plain_values import finished
 from .torch_files import MapLocation, Names, read_archive, read_legacy, read_pickle
 
-# How PyTorch began its files before 1.6: a pickled number.
-LEGACY_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+# How PyTorch began its files before 1.6: a number, pickled in any protocol.
+LEGACY_TORCH = re.compile(rb"\x80.(?:\x95.{8})?\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19\.", re.DOTALL)
 # Detectron2's and Caffe2's are plain pickles: protocol 2 and later begin with this byte.
 PICKLE = b"\x80"
 # And how the oldest protocols begin: a mark or an empty container, and a container's name.
@@ -82,6 +83,8 @@ def read_checkpoint(
         return finished(loaded, more)
     except CheckpointError as error:
         raise CheckpointError(f"{name}: {error}") from error
+    except PermissionError as error:
+        raise CheckpointError(f"{name}: may not be read ({error.strerror})") from error
     except MemoryError as error:  # one flipped bit can make a length enormous
         raise CheckpointError(f"{name}: damaged, or larger than this machine's memory") from error
     except Exception as error:  # what readers say of a broken file has no one type
@@ -111,8 +114,12 @@ def _read(
     if len(begin) > 8 and begin[8:9] == b"{" and int.from_bytes(begin[:8], "little") < 1 << 40:
         return _read_safetensors(file)
     if begin.startswith((PICKLE, *OLD_PICKLES)):
+        if b"joblib.numpy_pickle" in begin:
+            raise CheckpointError(
+                "written by joblib; joblib.load it, and torch.save its state dict"
+            )
         content = Path(file).read_bytes() if isinstance(file, str | os.PathLike) else file.read()
-        if begin.startswith(LEGACY_TORCH):
+        if LEGACY_TORCH.match(begin):
             return read_legacy(content, names, location=location, strangers=strangers)
         return read_pickle(content, names, strangers)
     raise CheckpointError(what_it_is(begin))
@@ -172,6 +179,7 @@ def _download_moved(url: str, now: str, kept: Path, progress: bool) -> None:
 
 def _read_safetensors(file: str | os.PathLike[str] | IO[bytes]) -> Any:
     try:
+        from safetensors import safe_open
         from safetensors.torch import load, load_file
     except ImportError as error:
         raise CheckpointError(
@@ -183,4 +191,8 @@ def _read_safetensors(file: str | os.PathLike[str] | IO[bytes]) -> Any:
         header = int.from_bytes(opened.read(8), "little")
     if header > min(LONGEST_HEADER, Path(file).stat().st_size):
         raise CheckpointError("cut off, or damaged: its header is longer than the file")
-    return load_file(file)
+    tensors = load_file(file)
+    with safe_open(file, "pt") as opened:
+        # A tensor of two names is kept once, and its other names say which one it is.
+        others = opened.metadata() or {}
+    return {name: tensors[kept] for name, kept in others.items() if kept in tensors} | tensors

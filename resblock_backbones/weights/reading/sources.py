@@ -141,10 +141,12 @@ def _from_mmengine(name: str) -> Source:
     try:
         # MMEngine's loaders are safe with this package.
         content = CheckpointLoader.load_checkpoint(name, map_location="cpu", logger="silent")
+    except CheckpointError:
+        raise
     except KeyError as error:
         raise CheckpointError(f"{name}: MMEngine has no such weights") from error
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{name}: {error}") from error
+    except (ImportError, OSError) as error:  # of the packages that read from object stores
+        raise CheckpointError(f"{name}: MMEngine cannot read it ({error})") from error
     return Source(name, content, owned=True)
 
 

@@ -226,5 +226,7 @@ def _other_archive(names: list[str]) -> str:
         return "an exported program (.pt2); save torch.export.load(file).state_dict of it"
     if any(name.endswith((".pth", ".pt", ".safetensors", ".ckpt", ".bin")) for name in names):
         return f"a zip archive around {names[0]}: unpack it first"
+    if any("/.data/" in name or name.startswith(".data/") for name in names):
+        return "an archive of torch.package, with code; save the state_dict alone where you made it"
     first = ", ".join(names[:3]) or "nothing"
     return f"a zip archive that PyTorch did not write (it holds {first})"
