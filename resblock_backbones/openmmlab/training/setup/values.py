@@ -30,9 +30,17 @@ from ...configs.scopes import scope_of
 from ...configs.signatures import class_behind
 
 REGISTRIES = (LOOPS, HOOKS, PARAM_SCHEDULERS, OPTIM_WRAPPERS, DATA_SAMPLERS, LOG_PROCESSORS)
-#: Counts of training loops, each of which has to be at least 1.
-COUNTS = ("max_epochs", "max_iters", "val_interval")
 LOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+#: Counts, each of which has to be at least 1: of training loops, schedulers and the log.
+COUNTS = {
+    "train_cfg": ("max_epochs", "max_iters", "val_interval"),
+    "param_scheduler": ("step_size", "T_max", "total_iters", "T_0"),
+    "log_processor": ("window_size",),
+    **dict.fromkeys(LOADERS, ("batch_size",)),
+}
+#: Arguments that take more than their declared types say: a number or a dict in place
+#: of text, a list in place of a number.
+UNDECLARED = ("loss_scale", "eta_max")
 #: Places that have to hold a dict, and those that have to hold a list, where they are set.
 DICTS = (
     *("model", *LOADERS, "train_cfg", "val_cfg", "test_cfg", "optim_wrapper", "default_hooks"),
@@ -66,11 +74,16 @@ EpochBasedTrainLoop takes int
     _check_containers(cfg)
     for place, part, built in _parts(cfg):
         for name, hint in _hints_of(built).items():
-            if name in part and not _fits(part[name], hint):
+            if name in part and name not in UNDECLARED and not _fits(part[name], hint):
                 raise ConfigError(
                     f"{place}.{name}={_shown(part[name])}: {built.__name__} takes {_name_of(hint)}"
                 )
-    _check_counts(cfg.get("train_cfg") or {})
+        for name in COUNTS.get(place.partition("[")[0], ()):
+            _check_count(place, name, part)
+    own = (cfg.get("log_processor") or {}).get("custom_cfg")
+    for place, part in _members("log_processor.custom_cfg", own):
+        _check_count(place, "window_size", part)
+    _check_intervals(cfg.get("train_cfg") or {})
     _check_ends(cfg)
 
 
@@ -87,10 +100,12 @@ def _check_containers(cfg: Mapping[str, Any]) -> None:
         raise ConfigError(f"{place}={_shown(value)}: must be {name}")
 
 
-def _check_counts(loop: Mapping[str, Any]) -> None:
-    for name in COUNTS:
-        if name in loop and loop[name] < 1:
-            raise ConfigError(f"train_cfg.{name}={loop[name]!r}: must be at least 1")
+def _check_count(place: str, name: str, part: Mapping[str, Any]) -> None:
+    if isinstance(part.get(name), numbers.Real) and not part[name] >= 1:
+        raise ConfigError(f"{place}.{name}={part[name]!r}: must be at least 1")
+
+
+def _check_intervals(loop: Mapping[str, Any]) -> None:
     for pair in loop.get("dynamic_intervals") or ():
         if pair[1] < 1:
             raise ConfigError(
@@ -190,6 +205,8 @@ def _fits(value: Any, hint: Any) -> bool:
 
     >>> _fits(3, float), _fits("3", int), _fits([1, "2"], list[int]), _fits("a", Callable)
     (True, False, False, True)
+    >>> _fits(float("nan"), int), _fits(float("inf"), int)
+    (False, True)
     """
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
@@ -199,9 +216,10 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint in (int, float, bool, numbers.Real):
         if not isinstance(value, numbers.Real):
             return False
-        return hint in (float, numbers.Real) or math.isinf(value) or value == math.floor(value)
+        # An end of infinity is no end.
+        return hint in (float, numbers.Real) or math.isinf(value) or float(value).is_integer()
     if hint is str:
-        return isinstance(value, str)
+        return isinstance(value, str) or inspect.isclass(value)  # of new-style configs
     if (origin or hint) is dict:
         return isinstance(value, Mapping)
     if (origin or hint) in (list, tuple, Sequence):

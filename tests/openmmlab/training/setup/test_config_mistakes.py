@@ -4,6 +4,9 @@ import pytest
 
 pytest.importorskip("mmengine")
 
+from mmengine.hooks import EMAHook
+from mmengine.model import ExponentialMovingAverage
+
 from resblock_backbones.openmmlab.configs.top_level import unused_keys
 from resblock_backbones.openmmlab.datasets.pipelines import check_pipelines
 from resblock_backbones.openmmlab.training.setup.first_steps import first_steps_told
@@ -140,6 +143,9 @@ def test_what_a_loader_s_process_raised_is_its_last_line_and_its_death_is_left_t
 LOOP = {"type": "EpochBasedTrainLoop", "max_epochs": 2}
 ENDLESS = {"type": "InfiniteSampler", "shuffle": True}
 BY_ITERATION = {"type": "IterBasedTrainLoop", "max_iters": 2}
+NAN = float("nan")
+STEPS = {"type": "StepLR", "step_size": 8}
+WINDOW = {"data_src": "loss", "method_name": "mean", "window_size": 0}
 LINEAR = {"type": "LinearLR", "start_factor": 0.1, "by_epoch": False, "begin": 0, "end": 50}
 
 
@@ -155,6 +161,22 @@ LINEAR = {"type": "LinearLR", "start_factor": 0.1, "by_epoch": False, "begin": 0
         ({"train_cfg": BY_ITERATION | {"val_begin": [1]}}, r"val_begin=\[1\]: IterBased"),
         ({"train_cfg": LOOP | {"dynamic_intervals": [3]}}, r"dynamic_intervals=\[3\]: .* takes"),
         ({"train_cfg": LOOP | {"dynamic_intervals": [(5, 0)]}}, "an interval must be at least 1"),
+        (
+            {"train_cfg": LOOP | {"max_epochs": NAN}},
+            "max_epochs=nan: EpochBasedTrainLoop takes int",
+        ),
+        ({"train_cfg": BY_ITERATION | {"val_interval": NAN}}, "val_interval=nan: IterBased"),
+        ({"param_scheduler": [STEPS | {"step_size": 0}]}, "step_size=0: must be at least 1"),
+        ({"param_scheduler": STEPS | {"step_size": "a"}}, "step_size='a': StepLR takes int"),
+        ({"param_scheduler": {"type": "CosineAnnealingLR", "T_max": 0}}, "T_max=0: must be at"),
+        ({"log_processor": {"window_size": 0}}, "log_processor.window_size=0: must be at least 1"),
+        ({"log_processor": {"window_size": NAN}}, "window_size=nan: must be at least 1"),
+        ({"log_processor": {"custom_cfg": [WINDOW]}}, r"custom_cfg\[0\].window_size=0: must be at"),
+        (
+            {"train_dataloader": {"num_workers": "a"}},
+            "train_dataloader.num_workers='a': DataLoader",
+        ),
+        ({"val_dataloader": {"batch_size": 0}}, "val_dataloader.batch_size=0: must be at least 1"),
         ({"train_cfg": "EpochBasedTrainLoop"}, "train_cfg='EpochBasedTrainLoop': must be a dict"),
         ({"val_cfg": {"type": "ValLoop", "fp16": "a"}}, "val_cfg.fp16='a': ValLoop takes bool"),
         (
@@ -200,6 +222,13 @@ def test_values_that_work_are_not():
     check_values({"train_cfg": LOOP | {"max_epochs": 12.0, "val_begin": 3, "val_interval": 2}})
     check_values({"train_cfg": BY_ITERATION | {"dynamic_intervals": [(0, 10), [20, 1]]}})
     check_values({"param_scheduler": [LINEAR | {"end": float("inf")}, LINEAR | {"begin": 0.0}]})
+    check_values({"param_scheduler": {"type": "OneCycleLR", "eta_max": [0.1, 0.2]}})
+    check_values({"param_scheduler": [STEPS, {"type": "CosineAnnealingLR", "T_max": None}]})
+    check_values({"log_processor": {"custom_cfg": [WINDOW | {"window_size": "epoch"}]}})
+    for scale in (512.0, "dynamic", {"init_scale": 512.0}):
+        check_values({"optim_wrapper": {"type": "AmpOptimWrapper", "loss_scale": scale}})
+    for ema in ("ExpMomentumEMA", ExponentialMovingAverage):
+        check_values({"custom_hooks": [{"type": EMAHook, "ema_type": ema}]})
     check_values({"val_cfg": None, "train_cfg": None, "custom_hooks": (), "randomness": {}})
     check_values({"custom_hooks": [{"type": "SomebodysOwn", "interval": "a"}, SGD]})
     check_values({"train_cfg": BY_ITERATION, "train_dataloader": {"sampler": ENDLESS}})
