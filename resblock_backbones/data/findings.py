@@ -66,9 +66,9 @@ class Findings:
         known = self._kinds.get((level, kind))
         if known is None:
             start = f"{self.source}: {place}: " if place else f"{self.source}: "
-            self._kinds[level, kind] = Finding(level, start + message)
+            self._kinds[level, kind] = Finding(level, one_line(start + message))
         else:
-            known.places.append(place)
+            known.places.append(one_line(place))
 
     def include(self, others: Findings) -> None:
         """Add all findings of a file, each with its own source."""
@@ -112,6 +112,17 @@ class Findings:
         if errors:
             others = f"; other kinds of mistakes: {len(errors) - 1}, `resblock check` lists them"
             raise DatasetError(errors[0].line + (others if len(errors) > 1 else ""))
+
+
+def one_line(text: str) -> str:
+    r"""A text without breaks of lines and without what no terminal can write.
+
+    >>> one_line("a\nb.png")
+    'a\\nb.png'
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def shown(value: object, longest: int = 40) -> str:

@@ -46,7 +46,7 @@ def check_coco(
     content: Any = None,
     classes: Sequence[str] = (),
     classes_key: str = "classes",
-    masks: bool = False,
+    masks: bool | None = False,
     loader: Loader | None = None,
     progress: bool = True,
     fix: bool = False,
@@ -59,7 +59,7 @@ def check_coco(
         content: of the JSON, where it has been read already.
         classes: of the run, in the order of their labels; empty are the file's own.
         classes_key: where they stand.
-        masks: whether masks are read.
+        masks: whether masks are read; None: where objects have them.
         loader: how images are read.
         progress: whether a progress bar is shown.
         fix: whether what is certain is mended also where a run refuses it.

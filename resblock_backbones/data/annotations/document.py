@@ -8,7 +8,7 @@ from typing import Any
 
 from ..findings import Findings, shown
 from .json_files import has_plain_encoding, read_json
-from .names import names_alike
+from .names import name_fault, names_alike
 from .repair import repair
 from .values import id_fault
 
@@ -153,9 +153,10 @@ def _check_names(categories: list[Numbered], findings: Findings) -> None:
     seen: dict[str, Any] = {}
     for number, entry in categories:
         name = entry["name"]
-        if not isinstance(name, str) or not name.strip():
-            fault = f"its 'name' is {shown(name)}, no name"
-            findings.error("category name", place_of("categories", number, entry), fault)
+        fault = name_fault(name)
+        if fault is not None:
+            place = place_of("categories", number, entry)
+            findings.error("category name", place, f"its 'name' {fault}")
         elif name in seen:
             findings.error(
                 "repeated name",

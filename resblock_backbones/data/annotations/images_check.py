@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Container, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from ..findings import shown
 from ..images.facts import ImageFacts
 from ..images.reading import Loader
 from .document import CocoDocument, Entry, place_of
+from .names import file_name_fault
 from .values import number_fault
 
 #: Formats, in Pillow's words, that OpenCV reads too.
@@ -25,9 +26,9 @@ def image_files(document: CocoDocument, folder: Path) -> dict[Any, Path]:
     seen: dict[str, int] = {}
     for number, entry in document.images:
         name, place = entry["file_name"], place_of("images", number, entry)
-        if not isinstance(name, str) or not name.strip():
-            fault = f"its 'file_name' is {shown(name)}, no name"
-            document.findings.error("file_name", place, fault)
+        fault = file_name_fault(name)
+        if fault is not None:
+            document.findings.error("file_name", place, f"its 'file_name' {fault}")
             continue
         if name in seen:
             document.findings.warning(
@@ -177,6 +178,11 @@ def _hint_at(file: Path, name: str, named: Container[str]) -> str:
     if not file.parent.is_dir():
         return f"; there is no folder {file.parent}"
     there = [one.name for one in file.parent.iterdir() if one.name not in named]
+    plain = unicodedata.normalize("NFC", file.name)
+    for one in there:
+        if unicodedata.normalize("NFC", one) == plain:
+            forms = f"{ascii(one)} on the disk, {ascii(file.name)} here"
+            return f"; there is one of the same letters in another Unicode form ({forms})"
     same = [one for one in there if one.lower() == file.name.lower()]
     same += [one for one in there if Path(one).stem == file.stem and one not in same]
     same += difflib.get_close_matches(file.name, there, n=1, cutoff=0.8)

@@ -8,27 +8,30 @@ from typing import Any
 from ..findings import shown
 from .boxes_and_masks import Comparison
 from .document import CocoDocument, Entry, place_of
-from .masks import mask_fault, outline
+from .masks import Outline, mask_fault, outline
 from .values import box_fault, id_fault, is_box, number_fault
 
 #: An area may exceed that of its box by the pixels at the border, not by half.
 AREA_TO_BOX = 1.5
 #: Of a box even a thin object fills more than one part in so many.
 BOX_TO_AREA = 100
+#: Of a mask as drawn, an area is no smaller part than one in so many.
+MASK_TO_AREA = 2
 #: So many objects tell whether boxes are what they look like.
 COMPARED = 2000
 
 
-def check_objects(document: CocoDocument, *, masks: bool) -> None:
+def check_objects(document: CocoDocument, *, masks: bool | None) -> None:
     """Check the values of all objects.
 
     Args:
         document: receives the findings; areas, crowds and ids that are certain are filled in.
         masks: whether masks are read; where they are not, they still tell of the first
-            :data:`COMPARED` objects whether their boxes are what they look like.
+            :data:`COMPARED` objects whether their boxes are what they look like. None: they are
+            read where objects have them, and need not be there.
     """
     images = {one["id"]: one for _, one in document.images}
-    comparison = Comparison(document.findings, masks=masks)
+    comparison = Comparison(document.findings, masks=masks is not False)
     _check_ids(document)
     _check_copies(document)
     for number, entry in document.annotations:
@@ -41,10 +44,12 @@ def check_objects(document: CocoDocument, *, masks: bool) -> None:
             _check_flat(document, entry, place)
         _check_area(document, entry, place, box_is_good=fault is None)
         image = images[entry["image_id"]]
-        if not masks and comparison.compared == COMPARED:
+        if masks is False and comparison.compared == COMPARED:
             continue
-        if _mask_is_good(document, entry, place, image, told=masks) and fault is None:
-            comparison.add(place, entry["bbox"], outline(entry["segmentation"]))
+        if _mask_is_good(document, entry, place, image, masks=masks) and fault is None:
+            found = outline(entry["segmentation"])
+            comparison.add(place, entry["bbox"], found)
+            _compare_areas(document, entry, place, found)
     comparison.tell()
 
 
@@ -138,17 +143,39 @@ def _check_area(document: CocoDocument, entry: Entry, place: str, box_is_good: b
         document.findings.warning("area and box", place, message)
 
 
+def _compare_areas(document: CocoDocument, entry: Entry, place: str, found: Outline | None) -> None:
+    """The area of a mask, or anything up to that of the box; sizes of objects go by it."""
+    value = entry.get("area")
+    if found is None or number_fault(value) is not None or "area and box" in document.findings:
+        return
+    # Polygons may lie on each other: the largest covers at least so much.
+    pieces = len(entry["segmentation"]) if isinstance(entry["segmentation"], list) else 1
+    if 0 < value * pieces * MASK_TO_AREA < found.area - 4:
+        message = f"its 'area' is {value:g}, that of its mask {found.area:g}"
+        document.findings.warning("area and mask", place, message)
+
+
 def _mask_is_good(
-    document: CocoDocument, entry: Entry, place: str, image: Mapping[str, Any], *, told: bool
+    document: CocoDocument,
+    entry: Entry,
+    place: str,
+    image: Mapping[str, Any],
+    *,
+    masks: bool | None,
 ) -> bool:
     """Whether an object has a mask without a fault; a fault is told where masks are read."""
+    mask = entry.get("segmentation")
+    if masks is None and not mask:
+        message = "has no mask: a model of masks cannot learn from it, one of boxes can"
+        document.findings.warning("no mask", place, message)
+        return False
     if "segmentation" not in entry:
-        if told:
+        if masks:
             document.findings.error("no mask", place, "has no 'segmentation', and masks are learnt")
         return False
     if number_fault(image.get("height")) or number_fault(image.get("width")):
         return False
-    fault = mask_fault(entry["segmentation"], image["height"], image["width"])
-    if fault is not None and told:
+    fault = mask_fault(mask, image["height"], image["width"])
+    if fault is not None and masks is not False:
         document.findings.error("mask", place, f"its 'segmentation' {fault}")
     return fault is None

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..findings import Findings
 from .masks import mask_fault, outline
+from .names import file_name_fault
 from .values import id_fault, is_box
 
 
@@ -36,7 +37,7 @@ def repair(content: dict[str, Any], images: Path, findings: Findings) -> None:
 def _repair_names(content: dict[str, Any], images: Path, findings: Findings) -> None:
     for number, one in enumerate(content.get("images") or []):
         name = one.get("file_name") if isinstance(one, dict) else None
-        if not isinstance(name, str) or "\\" not in name or (images / name).is_file():
+        if file_name_fault(name) is not None or "\\" not in name or (images / name).is_file():
             continue
         posix = PureWindowsPath(name).as_posix()
         if (images / posix).is_file():

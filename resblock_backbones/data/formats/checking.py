@@ -7,13 +7,12 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...files.whole import write_whole
-from ..annotations.check import check_coco, content_of
-from ..annotations.document import CocoDocument
+from ..annotations.check import Checked, check_coco, content_of
 from ..annotations.json_files import read_json, write_json
 from ..annotations.usage import Rules, Usage, check_usage, usage_of
 from ..errors import DatasetError
@@ -25,7 +24,7 @@ from ..split_classes import exchanged, never_learnt
 from .coco_folder import check_together, image_folder, root_categories, split_of_file
 from .dataset import AnnotatedImages, ImageIndex
 from .mask_folder import MaskFolder
-from .recognise import recognise, several_formats, the_one
+from .recognise import Reader, recognise, several_formats, the_one
 from .writing import check_splits, write_label_maps, write_objects
 
 
@@ -132,7 +131,7 @@ def _checked(folder: Path, format: str | None, fix: Path | None) -> FolderReport
         raise DatasetError(several_formats(folder, objects))
     for name, reader in found.items():
         if name == "coco":
-            _check_all_coco(folder, reader.files, fix, report)
+            _check_all_coco(folder, reader, fix, report)
             continue
         data = reader()
         if isinstance(data, MaskFolder):
@@ -155,29 +154,31 @@ def _check_shared(folder: Path, report: FolderReport) -> None:
             report.found["warning"].append(f"{folder}: {split}: {line}")
 
 
-def _check_all_coco(
-    folder: Path, files: Sequence[Path], fix: Path | None, report: FolderReport
-) -> None:
+def _check_all_coco(folder: Path, reader: Reader, fix: Path | None, report: FolderReport) -> None:
     base = folder if folder.is_dir() else folder.parent
     index = ImageIndex(base)
-    documents = [_check_coco(file, base, index, fix, report) for file in files]
-    whole = {document.file: document for document in documents if document is not None}
-    if folder.is_dir() and len(whole) == len(files):
+    documents = [_check_coco(file, base, index, fix, report) for file in reader.files]
+    whole = {one.document.file: one for one in documents if one is not None}
+    if folder.is_dir() and len(whole) == len(reader.files):
         findings = Findings(folder)
-        check_together(whole, folder, findings)
+        check_together({file: one.document for file, one in whole.items()}, folder, findings)
+        named = [file for one in whole.values() for file in one.files.values()]
+        for reason, count in reader.passed_over(named).items():
+            findings.warning(reason, "", f"left out: {count} {reason}")
         report.add(findings)
 
 
 def _check_coco(
     file: Path, base: Path, index: ImageIndex, fix: Path | None, report: FolderReport
-) -> CocoDocument | None:
-    """The document, where nothing is wrong with it."""
+) -> Checked | None:
+    """The file as it was checked, where nothing is wrong with it."""
     content = read_json(file)
     images = image_folder(file, content, base, index)
     entries = content.get("annotations")
     entries = entries if isinstance(entries, list) else []
     with_mask = sum(bool(one.get("segmentation")) for one in entries if isinstance(one, dict))
-    masks = with_mask > len(entries) / 2
+    # Of some objects alone: a model of boxes learns from all of them.
+    masks = None if with_mask else False
     checked = check_coco(file, images, content=content, masks=masks, fix=fix is not None)
     document = checked.document
     if not document.findings.of("error"):
@@ -192,7 +193,7 @@ def _check_coco(
             report.written.append(target)
     report.put(split_of_file(file, base), checked.files.values())
     report.add(document.findings)
-    return None if document.findings.of("error") else document
+    return None if document.findings.of("error") else checked
 
 
 def _check_masks(data: MaskFolder, fix: Path | None, report: FolderReport) -> None:

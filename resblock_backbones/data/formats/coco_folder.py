@@ -11,6 +11,7 @@ from ..annotations.check import Checked, check_coco
 from ..annotations.document import CocoDocument
 from ..annotations.json_files import read_json
 from ..annotations.masks import mask_fault
+from ..annotations.names import file_name_fault
 from ..findings import Findings
 from .dataset import AnnotatedImage, AnnotatedImages, ImageIndex, ObjectOf, split_of
 
@@ -31,7 +32,7 @@ def image_folder(file: Path, content: Any, folder: Path, index: ImageIndex) -> P
     names = [
         one["file_name"]
         for one in (entries if isinstance(entries, list) else [])[:50]
-        if isinstance(one, dict) and isinstance(one.get("file_name"), str)
+        if isinstance(one, dict) and file_name_fault(one.get("file_name")) is None
     ]
     split = split_of_file(file, folder)
     choices = {file.parent, folder, *(one.parent for one in index.files)}
@@ -39,10 +40,14 @@ def image_folder(file: Path, content: Any, folder: Path, index: ImageIndex) -> P
         parent for choice in choices for parent in choice.parents if folder in parent.parents
     }
 
-    def fit(choice: Path) -> tuple[int, bool, bool]:
+    stems = {one.with_suffix("") for one in index.files}
+
+    def fit(choice: Path) -> tuple[int, int, bool, bool]:
         there = sum((choice / name).is_file() for name in names)
+        # Of images with another suffix, what is missing is told best from their own folder.
+        alike = sum((choice / name).with_suffix("") in stems for name in names)
         own = split_of(choice.relative_to(folder).parts) if choice != folder else None
-        return there, own == split, choice == file.parent
+        return there, alike, own == split, choice == file.parent
 
     return max(sorted(choices), key=fit)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..annotations.box_patterns import told_of_boxes
 from ..annotations.json_files import read_text
-from ..annotations.names import names_alike
+from ..annotations.names import name_fault, names_alike
 from ..findings import Findings
 from ..image_files import SUFFIXES
 from ..images.facts import ImageFacts, look_at
@@ -87,13 +87,15 @@ def check_objects(data: AnnotatedImages) -> None:
         data: as a reader gave it; receives the findings. Classes of objects that its format does
             not list come behind the others.
     """
+    _check_copies(data)
     for image in data.images:
         for one in image.objects:
             _, _, width, height = one.box
             box = [round(value, 2) for value in one.box]
             place = f"{image.file}, an object of {one.name!r}"
-            if not one.name.strip():
-                data.findings.error("no name", place, "its class has no name")
+            fault = name_fault(one.name)
+            if fault is not None:
+                data.findings.error("no name", place, f"its class {fault}")
             elif not all(math.isfinite(value) for value in one.box):
                 data.findings.error("no number", place, f"its box {box} (x, y, w, h) is no box")
             elif width <= 0 or height <= 0:
@@ -103,7 +105,7 @@ def check_objects(data: AnnotatedImages) -> None:
                 size = f"{image.width}x{image.height}"
                 message = f"its box {box} (x, y, w, h) reaches beyond the image of {size}"
                 data.findings.warning("beyond", place, message)
-            if one.name.strip() and one.name not in data.classes:
+            if fault is None and one.name not in data.classes:
                 data.classes.append(one.name)
                 message = "has a class that the format does not list: it is taken"
                 data.findings.warning("unlisted", place, message)
@@ -123,6 +125,25 @@ def check_objects(data: AnnotatedImages) -> None:
     alike = names_alike(data.classes)
     if alike is not None:
         data.findings.warning("alike", "", alike)
+
+
+def _check_copies(data: AnnotatedImages) -> None:
+    """Objects that stand twice, and images that two entries are of; COCO's are known already."""
+    if data.format == "COCO":
+        return
+    files: set[Path] = set()
+    for image in data.images:
+        if image.file in files:
+            message = "is annotated twice: to each the objects of the other are background"
+            data.findings.warning("image twice", str(image.file), message)
+        files.add(image.file)
+        seen: set[tuple[str, tuple[float, ...]]] = set()
+        for one in image.objects:
+            if (one.name, one.box) in seen:
+                message = f"its box {[round(v, 2) for v in one.box]} stands twice: one object?"
+                place = f"{image.file}, an object of {one.name!r}"
+                data.findings.warning("copies", place, message)
+            seen.add((one.name, one.box))
 
 
 def counts_of(data: AnnotatedImages, split: str) -> dict[str, tuple[int, int]]:

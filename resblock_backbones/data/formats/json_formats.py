@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from ..annotations.json_files import read_json
 from ..findings import Findings, shown
 from .dataset import AnnotatedImage, AnnotatedImages, ImageIndex, ObjectOf, polygon_box, split_of
 
+#: The label that LabelMe's own converters leave out.
+IGNORED = "__ignore__"
 #: What Label Studio puts before the name of an uploaded file.
 UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 
@@ -37,12 +40,20 @@ def json_kind(file: Path) -> str | None:
     if isinstance(content, dict):
         if isinstance(content.get("images"), list) and "categories" in content:
             return "coco"
-        return "labelme" if isinstance(content.get("shapes"), list) else None
-    if isinstance(content, list) and content and isinstance(content[0], dict):
-        tasks = content[0]
-        is_task = "annotations" in tasks and isinstance(tasks.get("data"), dict)
-        return "label studio" if is_task or "annotation_id" in tasks else None
+        is_labelme = isinstance(content.get("shapes"), list) or {"shapes", "imagePath"} <= set(
+            content
+        )
+        return "labelme" if is_labelme else None
+    if isinstance(content, list) and any(_is_task(one) for one in content):
+        return "label studio"
     return None
+
+
+def _is_task(one: Any) -> bool:
+    """Whether it is a task of Label Studio that somebody has worked on."""
+    if not isinstance(one, dict):
+        return False
+    return "annotation_id" in one or ("annotations" in one and isinstance(one.get("data"), dict))
 
 
 def read_labelme(folder: Path, files: list[Path]) -> AnnotatedImages:
@@ -51,6 +62,10 @@ def read_labelme(folder: Path, files: list[Path]) -> AnnotatedImages:
     index = ImageIndex(folder)
     for file in files:
         content = read_json(file)
+        if not isinstance(content["shapes"], list):
+            message = f"its 'shapes' is {shown(content['shapes'])}, no list"
+            result.findings.error("shapes", str(file), message)
+            continue
         name = str(content.get("imagePath") or file.stem)
         image = index.find(name, file.parent) or index.find(file.stem, file.parent)
         inside = "; its 'imageData' holds it: labelme_export_json of LabelMe writes it as a file"
@@ -134,6 +149,8 @@ def _labelme_objects(shapes: list[Any], file: Path, result: AnnotatedImages) -> 
             continue
         if not isinstance(name, str) or not name.strip():
             result.findings.error("label", place, f"its 'label' is {shown(name)}, no name")
+        elif name == IGNORED:
+            result.dropped[f"shapes labelled {IGNORED!r}"] += 1
         elif polygon is None:
             result.dropped[f"shapes of type {kind!r}: no object with an extent"] += 1
         else:
@@ -173,8 +190,10 @@ def _task(task: Any, result: AnnotatedImages) -> tuple[str | None, list[dict[str
     data: dict[str, Any] = task["data"] if isinstance(task.get("data"), dict) else task
     name = next((_path(one) for one in data.values() if _is_image(one)), None)
     if data is task:  # JSON-MIN: the regions stand beside the image
-        lists = [one for one in task.values() if isinstance(one, list)]
+        lists = [part for one in task.values() if isinstance(part := _unpacked(one), list)]
         regions = [{"value": one} for part in lists for one in part if isinstance(one, dict)]
+        if not regions and isinstance(task.get("label"), str):
+            result.dropped["labels that are texts: of the whole image, no regions in it"] += 1
         return name, regions
     given = task.get("annotations") or []
     if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
@@ -189,6 +208,16 @@ def _task(task: Any, result: AnnotatedImages) -> tuple[str | None, list[dict[str
         result.dropped["annotations that were cancelled"] += len(given) - len(done)
     regions = done[0].get("result") if done else []
     return name, regions if isinstance(regions, list) else []
+
+
+def _unpacked(value: Any) -> Any:
+    """What tables of Label Studio hold as text, a list in JSON, as the list."""
+    if not isinstance(value, str) or not value.startswith("["):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
 
 
 def _check_original_size(region: dict[str, Any], size: tuple[int, int], name: str) -> None:
@@ -213,12 +242,17 @@ def _region(
 ) -> ObjectOf | None:
     """An object from a region, whose numbers are per cent of the image."""
     value = region["value"]
+    if not isinstance(value, dict):
+        raise ValueError(f"its 'value' is {shown(value)}")
     kind = next((one for one in value if one.endswith("labels")), region.get("type", "region"))
     names = value.get(kind) or []
     if kind in ("choices", "relation", "textarea") or not names:
         result.dropped[f"regions of type {kind!r}"] += 1
         return None
     across, down = size[0] / 100, size[1] / 100
+    names = [names] if isinstance(names, str) else names
+    if len(names) > 1:
+        result.dropped["further labels of a region: the first one is taken"] += len(names) - 1
     name = str(names[0])
     if "points" in value:
         polygon = [

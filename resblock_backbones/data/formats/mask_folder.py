@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -150,6 +152,12 @@ def mask_without_an_image(folder: Path) -> Path | None:
     """The first label map of a folder in which none has an image."""
     images, maps = _images_and_maps(folder)
     return maps[0] if images and maps else None
+
+
+def unnamed_images(folder: Path, named: Iterable[Path]) -> list[Path]:
+    """The images of a folder that no annotation names; label maps are none."""
+    known = {os.path.abspath(one) for one in named}  # noqa: PTH100 (links keep their names)
+    return [one for one in _images_and_maps(folder)[0] if os.path.abspath(one) not in known]  # noqa: PTH100
 
 
 def _images_and_maps(folder: Path) -> tuple[list[Path], list[Path]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...options.checks import check_choice
@@ -12,7 +13,7 @@ from ..errors import DatasetError
 from .coco_folder import read_coco_folder
 from .dataset import AnnotatedImages, check_objects
 from .json_formats import json_files, json_kind, read_label_studio, read_labelme
-from .mask_folder import MaskFolder, find_mask_folder, read_mask_folder
+from .mask_folder import MaskFolder, find_mask_folder, read_mask_folder, unnamed_images
 from .unknown import is_half_coco, why_nothing_is_known, why_unknown
 from .xml_formats import find_cvat, find_voc, read_cvat, read_voc
 from .yolo import find_yolo, read_yolo
@@ -36,12 +37,16 @@ class Reader:
         folder: of images and annotations.
         files: of annotations, as far as they are known before reading.
         read: reads them.
+        others: JSON files beside them that are no annotations.
+        whole: the files are all of the folder, not one that was named.
     """
 
     format: str
     folder: Path
     files: Sequence[Path]
     read: Callable[[], AnnotatedImages | MaskFolder]
+    others: Sequence[Path] = ()
+    whole: bool = True
 
     def __call__(self) -> AnnotatedImages | MaskFolder:
         """Read, and check what all formats of objects have.
@@ -59,8 +64,22 @@ class Reader:
                 f"{type(error).__name__}: {error}"
             ) from error
         if isinstance(data, AnnotatedImages):
+            if not data.findings.of("error"):
+                data.dropped += self.passed_over(image.file for image in data.images)
             check_objects(data)
         return data
+
+    def passed_over(self, named: Iterable[Path]) -> Counter[str]:
+        """What is in the folder and in none of these images' annotations: reason -> count."""
+        counts: Counter[str] = Counter()
+        unnamed = unnamed_images(self.folder, named) if self.whole else []
+        if unnamed:
+            counts[f"images that no annotation names, the first {unnamed[0]}"] = len(unnamed)
+        if self.others:
+            counts[f"JSON files that are no annotations, the first {self.others[0]}"] = len(
+                self.others
+            )
+        return counts
 
 
 def recognise(folder: Path) -> dict[str, Reader]:
@@ -88,7 +107,10 @@ def recognise(folder: Path) -> dict[str, Reader]:
     if half is not None and "coco" in by_kind:
         # What is left out with it must not look like all there is.
         raise DatasetError(f"{half}: {why_unknown(half)}")
-    found = {kind: _json_reader(folder, kind, files) for kind, files in by_kind.items()}
+    found = {
+        kind: replace(_json_reader(folder, kind, files), others=others)
+        for kind, files in by_kind.items()
+    }
     names = find_yolo(folder)
     if names is not None:
         found["yolo"] = Reader("yolo", folder, [names], lambda: read_yolo(folder, names))
@@ -116,7 +138,7 @@ def _of_file(file: Path) -> dict[str, Reader]:
     kind = json_kind(file)
     if kind is None:
         raise DatasetError(f"{file}: is no COCO, LabelMe or Label Studio JSON")
-    return {kind: _json_reader(file.parent, kind, [file])}
+    return {kind: replace(_json_reader(file.parent, kind, [file]), whole=False)}
 
 
 def read_folder(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from ..annotations.json_files import read_json, read_text
+from ..findings import shown
 from .mask_folder import mask_without_an_image
 
 #: Keys of YOLO's `data.yaml` that tell what it is, where its `names` are missing.
@@ -31,6 +33,9 @@ def why_nothing_is_known(folder: Path, others: list[Path]) -> str:
             f"{folder}: {numbers} looks like YOLO's, and there is no data.yaml or classes.txt: "
             "write the classes to classes.txt, one a line"
         )
+    table = next(iter(sorted([*folder.rglob("*.csv"), *folder.rglob("*.ndjson")])), None)
+    if table is not None:
+        return f"{folder}: {table} may hold annotations; tables are not read: export COCO JSON"
     alone = mask_without_an_image(folder)
     if alone is not None:
         return (
@@ -55,6 +60,21 @@ def _is_yolo(file: Path) -> bool:
     return len(values) >= 5 and values[0] == int(values[0]) and max(values[1:]) <= 1
 
 
+def _other_format(content: Any) -> str | None:
+    """The tool whose JSON it is, of those that are known by their keys alone."""
+    if isinstance(content, dict):
+        if {"categories", "items"} <= set(content):
+            return "Datumaro"
+        entries = content.get("_via_img_metadata", content)
+        first = next(iter(entries.values()), None) if isinstance(entries, dict) else None
+        via = isinstance(first, dict) and {"filename", "regions"} <= set(first)
+        return "VIA" if via else None
+    first = content[0] if isinstance(content, list) and content else None
+    return (
+        "CreateML" if isinstance(first, dict) and {"image", "annotations"} <= set(first) else None
+    )
+
+
 def is_half_coco(file: Path) -> bool:
     """Whether a JSON file of no known format has boxes or classes, as COCO's do."""
     content = read_json(file)
@@ -66,6 +86,11 @@ def is_half_coco(file: Path) -> bool:
 def why_unknown(file: Path) -> str:
     """What a JSON file of no known format has."""
     content = read_json(file)
+    other = _other_format(content)
+    if other is not None:
+        return f"annotations of {other}, which are not read here: export them as COCO JSON"
+    if isinstance(content, dict) and {"images", "categories"} <= set(content):
+        return f"no COCO JSON, its 'images' is {shown(content['images'])}, no list"
     if isinstance(content, dict):
         keys = ", ".join(map(repr, list(content)[:6])) or "nothing"
         return (

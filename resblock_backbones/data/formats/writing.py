@@ -75,9 +75,14 @@ def write_objects(data: AnnotatedImages, out: Path, *, seed: int = 0) -> Written
         DatasetError: nothing is there to learn from.
     """
     data.findings.refuse_errors()
-    if not data.images:
-        raise DatasetError(f"{data.findings.source}: {data.format} without an image")
+    if not any(image.objects for image in data.images):
+        what = "object" if data.images else "image"
+        lost = "; ".join(f"left out: {count} {why}" for why, count in data.dropped.most_common(2))
+        told = f"{data.format} without an {what}"
+        raise DatasetError(f"{data.findings.source}: {told}{f' ({lost})' if lost else ''}")
     named = [(image, image.split) for image in data.images]
+    check_splits([split for _, split in named], data.findings)
+    data.findings.refuse_errors()
     splits, notes = split_items(named, seed=seed)
     # Links are not followed: what they point at may have other names.
     root = Path(os.path.commonpath([image.file.parent.absolute() for image in data.images]))
@@ -116,6 +121,8 @@ def write_label_maps(data: MaskFolder, out: Path, *, seed: int = 0) -> Written:
         DatasetError: a label map or an image is broken.
     """
     _refuse_broken_maps(data)
+    check_splits([split for _, _, split in data.pairs], data.findings)
+    data.findings.refuse_errors()
     splits, notes = split_items([((i, m), split) for i, m, split in data.pairs], seed=seed)
     images = [image for image, _, _ in data.pairs]
     suffixes = {image.suffix for image in images}
@@ -198,6 +205,8 @@ def split_items(
 
 def check_splits(splits: Sequence[str | None], findings: Findings) -> None:
     """Find splits that leave nothing to train on."""
+    if not splits:
+        return  # told by those who look for images
     try:
         split_items([(split, split) for split in splits], seed=0)
     except DatasetError as error:

@@ -51,6 +51,7 @@ def read_voc(folder: Path, files: list[Path]) -> AnnotatedImages:
         if size is None:
             result.findings.error("broken", "", f"{image}: {index.fault(image)}")
             continue
+        _check_name(name, image, file, index, result)
         objects = []
         for number, node in enumerate(root.iter("object")):
             one = _voc_object(node, f"{file}, object {number}", result)
@@ -61,11 +62,6 @@ def read_voc(folder: Path, files: list[Path]) -> AnnotatedImages:
         result.images.append(AnnotatedImage(image, *size, objects, split))
     _shift_boxes(result)
     result.classes = sorted({one.name for image in result.images for one in image.objects})
-    # A mask has the name of its image, in a folder of its own.
-    named = {one.file.stem for one in result.images}
-    unnamed = sum(one.stem not in named for one in index.files)
-    if unnamed:
-        result.dropped["images without an XML file"] = unnamed
     return result
 
 
@@ -99,7 +95,8 @@ def read_cvat(folder: Path, files: list[Path]) -> AnnotatedImages:
             if None not in told and told != size:
                 message = f"is {told[0]:g}x{told[1]:g} there, and {size[0]}x{size[1]} as a file"
                 result.findings.error("size", f"{file}, image {name!r}", message)
-            objects = [one for part in node if (one := _cvat_object(part, file, size, result))]
+            place = f"{file}, image {name!r}"
+            objects = [one for part in node if (one := _cvat_object(part, place, size, result))]
             split = split_of([node.get("subset", "")]) or split_of(Path(name).parts[:-1])
             result.images.append(AnnotatedImage(image, *size, objects, split))
     found = {one.name for image in result.images for one in image.objects}
@@ -112,6 +109,18 @@ def _voc_object(node: ET.Element, place: str, result: AnnotatedImages) -> Object
     if not name:
         result.findings.error("name", place, "has no name")
         return None
+    outline = node.find("polygon")
+    polygon = None if outline is None else _voc_polygon(outline)
+    if outline is not None and polygon is None:
+        message = (
+            "its polygon is not of three points or more: x1, y1, x2, y2, ..., or pt of x and y"
+        )
+        result.findings.error("polygon", place, message)
+        return None
+    if (_number(node.findtext("difficult")) or 0) != 0:
+        result.dropped["marks 'difficult': their objects are taken like the others"] += 1
+    if node.find("bndbox") is None and polygon is not None:
+        return ObjectOf(name, polygon_box([polygon]), [polygon])
     corners = [_number(node.findtext(f"bndbox/{key}")) for key in ("xmin", "ymin", "xmax", "ymax")]
     if any(one is None for one in corners):
         result.findings.error("bndbox", place, "has no bndbox of four numbers")
@@ -120,9 +129,29 @@ def _voc_object(node: ET.Element, place: str, result: AnnotatedImages) -> Object
     if x2 <= x1 or y2 <= y1:
         result.findings.error("corners", place, f"its bndbox {corners} has no area")
         return None
-    if (_number(node.findtext("difficult")) or 0) != 0:
-        result.dropped["marks 'difficult': their objects are taken like the others"] += 1
-    return ObjectOf(name, (x1, y1, x2 - x1, y2 - y1))
+    return ObjectOf(name, (x1, y1, x2 - x1, y2 - y1), [polygon] if polygon else None)
+
+
+def _voc_polygon(node: ET.Element) -> list[float] | None:
+    """The outline of an object, x1, y1, x2, y2, ...; None where it is none."""
+    points = node.findall("pt")
+    texts = [one.findtext(key) for one in points for key in ("x", "y")]
+    if not points:
+        count = len(node) // 2
+        texts = [node.findtext(f"{key}{n}") for n in range(1, count + 1) for key in ("x", "y")]
+    numbers = [_number(text) for text in texts]
+    known = [one for one in numbers if one is not None]
+    return known if len(known) == len(numbers) >= 6 else None
+
+
+def _check_name(
+    name: str, image: Path, file: Path, index: ImageIndex, result: AnnotatedImages
+) -> None:
+    """Two images that may be meant: that of the file's own name, and that which it names."""
+    other = index.find(name, file.parent) if name else None
+    if other is not None and other.stem != image.stem:
+        message = f"its 'filename' is {name!r}, and {image.name} is there too: that one is taken"
+        result.findings.warning("filename", str(file), message)
 
 
 def _shift_boxes(result: AnnotatedImages) -> None:
@@ -141,6 +170,8 @@ def _shift_boxes(result: AnnotatedImages) -> None:
     for _, one in boxes:
         x, y, width, height = one.box
         one.box = (x - 1, y - 1, width + longer, height + longer)
+        if one.mask is not None:
+            one.mask = [[value - 1 for value in polygon] for polygon in one.mask]
 
 
 def _check_size(
@@ -153,7 +184,7 @@ def _check_size(
 
 
 def _cvat_object(
-    part: ET.Element, file: Path, size: tuple[int, int], result: AnnotatedImages
+    part: ET.Element, place: str, size: tuple[int, int], result: AnnotatedImages
 ) -> ObjectOf | None:
     name = part.get("label", "")
     try:
@@ -165,13 +196,16 @@ def _cvat_object(
         if part.tag == "polygon":
             pairs = [pair.split(",") for pair in part.attrib["points"].split(";")]
             polygon = [float(value) for pair in pairs for value in pair]
-            if len(polygon) < 6:
+            if any(len(pair) != 2 for pair in pairs):
+                raise ValueError("points are two numbers each, 'x,y;x,y;x,y'")
+            if len(pairs) < 3:
                 raise ValueError(f"{len(pairs)} points, fewer than 3")
             return ObjectOf(name, polygon_box([polygon]), [polygon])
         if part.tag == "mask":
             return _cvat_mask(part, name, size)
     except (KeyError, ValueError) as error:
-        result.findings.error("values", str(file), f"a {part.tag} of {name!r} is broken: {error}")
+        told = f"has no {error}" if isinstance(error, KeyError) else str(error)
+        result.findings.error("values", place, f"a {part.tag} of {name!r} is broken: {told}")
         return None
     result.dropped[f"{part.tag}: no object with an extent"] += 1
     return None

@@ -57,7 +57,7 @@ def read_yolo(folder: Path, names_file: Path) -> AnnotatedImages:
     index = ImageIndex(folder)
     if names_file.suffix == ".txt" or names_file.suffix == ".names":
         lines = read_text(names_file).splitlines()
-        classes = [line.strip() for line in lines if line.strip()]
+        classes = _different([line.strip() for line in lines if line.strip()], names_file)
         images = [(file, split_of(file.relative_to(folder).parts[:-1])) for file in index.files]
         keypoints = False
     else:
@@ -148,7 +148,7 @@ def _object(
         label, values = float(words[0]), [float(word) for word in words[1:]]
     except ValueError:
         return f"{shown(' '.join(words))} are not all numbers", None
-    if label != int(label) or not 0 <= label < len(classes):
+    if not math.isfinite(label) or label != int(label) or not 0 <= label < len(classes):
         return f"class {words[0]} is none of the {len(classes)} of the data set", None
     if keypoints:
         values = values[:4]
@@ -195,15 +195,20 @@ def _names(content: dict[str, Any], file: Path) -> list[str]:
         names = [names[number] for number in range(len(names))]
     if not isinstance(names, list) or not names:
         raise DatasetError(f"{file}: 'names' is {shown(names)}, no list of classes")
-    odd = [name for name in names if isinstance(name, bool) or name is None]
+    odd = [one for one in names if isinstance(one, bool) or not isinstance(one, str | int | float)]
     if odd:
         raise DatasetError(f"{file}: 'names' has {shown(odd[0])}: write the name in quotes")
-    names = [str(name) for name in names]
-    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
-    if twice is not None:
-        raise DatasetError(f"{file}: 'names' has {twice!r} twice")
+    names = _different([str(name) for name in names], file)
     if str(content.get("nc", len(names))) != str(len(names)):
         raise DatasetError(f"{file}: nc is {content['nc']}, and 'names' has {len(names)}")
+    return names
+
+
+def _different(names: list[str], file: Path) -> list[str]:
+    """The names of classes, if each is another one."""
+    twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
+    if twice is not None:
+        raise DatasetError(f"{file}: has the class {twice!r} twice: objects of the two are one")
     return names
 
 
