@@ -145,7 +145,7 @@ def _check_area(document: CocoDocument, entry: Entry, place: str, box_is_good: b
 
 def _compare_areas(document: CocoDocument, entry: Entry, place: str, found: Outline | None) -> None:
     """The area of a mask, or anything up to that of the box; sizes of objects go by it."""
-    value = entry.get("area")
+    value: Any = entry.get("area")
     if found is None or number_fault(value) is not None or "area and box" in document.findings:
         return
     # Polygons may lie on each other: the largest covers at least so much.

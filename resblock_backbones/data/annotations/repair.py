@@ -36,7 +36,7 @@ def repair(content: dict[str, Any], images: Path, findings: Findings) -> None:
 
 def _repair_names(content: dict[str, Any], images: Path, findings: Findings) -> None:
     for number, one in enumerate(content.get("images") or []):
-        name = one.get("file_name") if isinstance(one, dict) else None
+        name: Any = one.get("file_name") if isinstance(one, dict) else None
         if file_name_fault(name) is not None or "\\" not in name or (images / name).is_file():
             continue
         posix = PureWindowsPath(name).as_posix()
