@@ -18,8 +18,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.io import ImageReadMode, decode_image
@@ -30,7 +28,14 @@ from torchvision.transforms import v2
 from torchvision.tv_tensors import BoundingBoxes
 
 from resblock_backbones import FlexResNet
+from resblock_backbones.adapters.missing import missing
 from resblock_backbones.adapters.torchvision import FlexResNetFPN
+
+try:
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+except ModuleNotFoundError as error:
+    raise missing("pycocotools", "lightning", error) from error
 
 
 class CocoBoxes(Dataset):

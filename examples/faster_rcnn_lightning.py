@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import lightning
 from faster_rcnn import (
     CocoBoxes,
     arguments,
@@ -22,9 +21,16 @@ from faster_rcnn import (
     mean_average_precision,
     optimizer_of,
 )
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor
+
+from resblock_backbones.adapters.missing import missing
+
+try:
+    import lightning
+    from lightning.pytorch.callbacks import ModelCheckpoint
+    from lightning.pytorch.loggers import CSVLogger
+except ModuleNotFoundError as error:
+    raise missing("lightning", "lightning", error) from error
 
 
 class Detector(lightning.LightningModule):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..options.checks import check_choice, check_int
 from ..options.errors import InputError
-from ..resnet.interfaces.scripting import scriptable
+from ..resnet.interfaces.scripting import scriptable, traced
 from ..resnet.network import FlexResNet
 from ..resnet.plan.from_options import first_stages
 from ..weights.adapt import FIRST_CONVS, adapt_tensors
@@ -61,6 +61,7 @@ class SmpFlexResNet(nn.Module, EncoderMixin):
         self._options = {"norm_eval": False, **options}
         self._build()
 
+    @traced
     def forward(self, x: Tensor) -> list[Tensor]:
         maps = self.net.forward_intermediates(
             x, range(self._depth), stop_early=True, intermediates_only=True

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..options.checks import check_choice, check_int, check_number
 from ..options.errors import InputError
-from ..resnet.interfaces.scripting import scriptable
+from ..resnet.interfaces.scripting import scriptable, traced
 from ..resnet.interfaces.timm_methods import take_indices
 from ..resnet.network import FlexResNet
 from .missing import missing
@@ -108,6 +108,7 @@ class TimmFlexResNet(FlexResNet):
         self.to(device=device, dtype=dtype)
         self.reset_classifier(num_classes, global_pool)
 
+    @traced
     def forward(self, x: Tensor) -> Any:
         return self.forward_head(self.forward_features(x))
 

@@ -1,7 +1,6 @@
 """Anti-aliased downsampling."""
 
-from __future__ import annotations
-
+# Annotations stay objects, which TorchScript reads: no `from __future__ import annotations`.
 from typing import Literal
 
 import torch

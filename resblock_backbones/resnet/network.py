@@ -23,7 +23,7 @@ from .checkpoints import checkpoints
 from .initial_values import init_network, reset_parameters, resolve_init_cfg
 from .interfaces.familiar_names import FamiliarNetwork
 from .interfaces.hub import HubMethods
-from .interfaces.scripting import scriptable
+from .interfaces.scripting import scriptable, traced
 from .interfaces.stored_network import GivenOptions
 from .interfaces.timm_methods import TimmMethods
 from .memory_format import (
@@ -294,6 +294,7 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         """The stem's layers, in the order of the forward pass."""
         return [getattr(self, name) for name in self._stem_names]
 
+    @traced
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Feature maps of the stages in ``out_indices``.
 

@@ -16,7 +16,7 @@ from ..layers.norm import recompute_contexts
 from ..options.checks import check_choice
 from .extras import run_extras
 from .interfaces.familiar_names import FamiliarBlock
-from .interfaces.scripting import scriptable
+from .interfaces.scripting import scriptable, traced
 
 # What a block computes again in the backward pass, beside what takes no time.
 Recompute = Literal["light"] | None
@@ -57,6 +57,7 @@ class ResidualUnit(FamiliarBlock, nn.Module):
         # Newer PyTorch also prints a norm's bias, which the output in the blog post does not have.
         return super().__repr__().replace("affine=True, bias=True", "affine=True")
 
+    @traced
     def forward(self, x: Tensor, overwrite: bool = False) -> Tensor:
         """``(N, inplanes, H, W)`` to ``(N, outplanes, H', W')``.
 
@@ -121,6 +122,7 @@ class ResidualStage(nn.Sequential):
         (1, 8, 4, 4)
     """
 
+    @traced
     def forward(self, x: Tensor) -> Tensor:
         own = False
         for block in self:

@@ -6,9 +6,12 @@ import pytest
 import torch
 from torch import nn
 from torchvision.models import detection, resnet18, segmentation
-from torchvision.models.detection import FasterRCNN, MaskRCNN, RetinaNet
+from torchvision.models.detection import FCOS, FasterRCNN, MaskRCNN, RetinaNet
 from torchvision.models.detection._utils import overwrite_eps
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
+from torchvision.models.resnet import Bottleneck, ResNet
 from torchvision.ops import FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
@@ -42,38 +45,39 @@ SMALL = {"num_classes": 5, "min_size": 96, "max_size": 128}
 TWO_STAGES = SMALL | {
     "box_score_thresh": 0.0,
     "rpn_post_nms_top_n_test": 40,
-    "box_detections_per_img": 20,
+    "box_detections_per_img": 12,
 }
 
 
-def retinanet_backbone(**options):
-    return FlexResNetFPN(
-        FlexResNet(50, out_indices=(1, 2, 3), **options), extra_blocks=LastLevelP6P7(256, 256)
-    )
+FEW_BLOCKS = [1, 2, 1, 1]
+
+
+def p6_p7(**options):
+    body = FlexResNet(50, out_indices=(1, 2, 3), **options)
+    return FlexResNetFPN(body, extra_blocks=LastLevelP6P7(256, 256))
 
 
 DETECTORS = {
-    "fasterrcnn": (
+    "faster_rcnn": (
         partial(detection.fasterrcnn_resnet50_fpn, **TWO_STAGES),
-        lambda **norm: FasterRCNN(FlexResNetFPN(FlexResNet(50, **norm)), **TWO_STAGES),
+        lambda **body: FasterRCNN(FlexResNetFPN(FlexResNet(50, **body)), **TWO_STAGES),
     ),
-    "maskrcnn": (
+    "mask_rcnn": (
         partial(detection.maskrcnn_resnet50_fpn, **TWO_STAGES),
-        lambda **norm: MaskRCNN(FlexResNetFPN(FlexResNet(50, **norm)), **TWO_STAGES),
+        lambda **body: MaskRCNN(FlexResNetFPN(FlexResNet(50, **body)), **TWO_STAGES),
     ),
     "retinanet": (
         partial(detection.retinanet_resnet50_fpn, score_thresh=0.0, **SMALL),
-        lambda **norm: RetinaNet(retinanet_backbone(**norm), score_thresh=0.0, **SMALL),
+        lambda **body: RetinaNet(p6_p7(**body), score_thresh=0.0, **SMALL),
+    ),
+    "fcos": (
+        partial(detection.fcos_resnet50_fpn, score_thresh=0.0, **SMALL),
+        lambda **body: FCOS(p6_p7(**body), score_thresh=0.0, **SMALL),
     ),
 }
 
 
-@pytest.mark.parametrize("norm", [{}, {"norm_cfg": "FrozenBN"}], ids=["BN", "FrozenBN"])
-@pytest.mark.parametrize("name", DETECTORS)
-def test_a_detectors_state_dict_loads_strictly_and_detects_the_same(name, norm):
-    factory, ours = DETECTORS[name]
-    theirs = scatter(factory(weights=None, weights_backbone=None))
-    model = ours(**norm).double().eval()
+def detects_the_same(theirs, model):
     model.load_state_dict(theirs.state_dict(), strict=True)
     batch = images((64, 96), (96, 80))
     with torch.no_grad():
@@ -84,6 +88,73 @@ def test_a_detectors_state_dict_loads_strictly_and_detects_the_same(name, norm):
         assert torch.equal(got["labels"], want["labels"])
         for key in want.keys() - {"labels"}:
             torch.testing.assert_close(got[key], want[key], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("norm", [{}, {"norm_cfg": "FrozenBN"}], ids=["BN", "FrozenBN"])
+@pytest.mark.parametrize("name", DETECTORS)
+def test_a_detectors_state_dict_loads_strictly_and_detects_the_same(name, norm, monkeypatch):
+    def resnet(norm_layer, **_):
+        return ResNet(Bottleneck, FEW_BLOCKS, norm_layer=norm_layer)
+
+    monkeypatch.setattr(f"torchvision.models.detection.{name}.resnet50", resnet)
+    factory, ours = DETECTORS[name]
+    theirs = scatter(factory(weights=None, weights_backbone=None))
+    detects_the_same(theirs, ours(stage_blocks=FEW_BLOCKS, **norm).double().eval())
+
+
+def test_a_detector_with_all_blocks_too():
+    factory, ours = DETECTORS["faster_rcnn"]
+    detects_the_same(scatter(factory(weights=None, weights_backbone=None)), ours().double().eval())
+
+
+def two_stages(build, backbone, **more):
+    return build(
+        backbone,
+        box_head=TwoMLPHead(32 * 7 * 7, 32),
+        box_predictor=FastRCNNPredictor(32, 3),
+        rpn_anchor_generator=backbone.anchors(16),
+        box_batch_size_per_image=32,
+        min_size=64,
+        **more,
+    )
+
+
+IN_TRAINING = {
+    "Faster R-CNN": partial(two_stages, FasterRCNN),
+    "Mask R-CNN": lambda backbone: two_stages(
+        MaskRCNN, backbone, mask_predictor=MaskRCNNPredictor(256, 16, 3)
+    ),
+    "RetinaNet": lambda backbone: RetinaNet(
+        backbone, 3, min_size=64, anchor_generator=backbone.anchors(16, sizes_per_level=3)
+    ),
+    "FCOS": lambda backbone: FCOS(
+        backbone, 3, min_size=64, anchor_generator=backbone.anchors(8, aspect_ratios=(1.0,))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IN_TRAINING)
+def test_a_training_step_of_each_detector_moves_all_that_learns(name):
+    torch.manual_seed(0)
+    net = FlexResNet(
+        18, in_channels=3, base_channels=8, frozen_stages=1, norm_eval=False,
+        zero_init_residual=False,
+    )  # fmt: skip
+    model = IN_TRAINING[name](FlexResNetFPN(net, out_channels=32)).train()
+    target = {"boxes": torch.tensor([[8.0, 8.0, 40.0, 48.0]]), "labels": torch.tensor([1])}
+    target["masks"] = torch.ones(1, 64, 64, dtype=torch.uint8)
+    learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    optimizer = torch.optim.AdamW(learning.values(), lr=1e-3)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    losses = model([torch.rand(3, 64, 64) for _ in range(2)], [target] * 2)
+    assert all(loss.isfinite() for loss in losses.values())
+    sum(losses.values()).backward()
+    assert all(p.grad.isfinite().all() for p in learning.values())
+    optimizer.step()
+    after = net.state_dict()
+    still = {name.split(".")[0] for name, v in after.items() if torch.equal(v, before[name])}
+    assert still == {"conv1", "bn1", "layer1"}
+    assert len(model.eval()([torch.rand(3, 64, 80)])) == 1
 
 
 def test_weights_without_eps_are_those_of_frozen_norms_without_eps():

@@ -1,8 +1,5 @@
 """FlexResNet as a backbone inside transformers' own models, with the plain network's values."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from option_sets import name_of, option_sets
@@ -133,10 +130,3 @@ def test_transformers_switches_checkpointing_on():
 def test_a_wrong_option_is_told(options, error, words):
     with pytest.raises(error, match=words):
         FlexResNetConfig(depth=18, **options)
-
-
-def test_without_transformers_the_message_names_the_extra():
-    code = "import sys; sys.modules['transformers'] = None\n"
-    code += "import resblock_backbones.adapters.transformers"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert ran.stderr.strip().endswith("pip install 'resblock_backbones[transformers]'")

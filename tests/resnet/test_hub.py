@@ -1,8 +1,6 @@
 """A network that is saved and loaded is the same one, to the last bit."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -131,13 +129,3 @@ def test_pushing_uploads_the_files(monkeypatch):
     monkeypatch.setattr(mixin, "HfApi", Api)
     tiny().push_to_hub("me/net")
     assert uploaded == [("me/net", {"config.json", "model.safetensors", "README.md"})]
-
-
-def test_without_the_library_the_message_names_the_extra():
-    code = (
-        "import sys; sys.modules['huggingface_hub'] = None\n"
-        "from resblock_backbones import FlexResNet\n"
-        "FlexResNet(18, base_channels=4).save_pretrained('never')"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert ran.stderr.strip().endswith("pip install 'resblock_backbones[hub]'")

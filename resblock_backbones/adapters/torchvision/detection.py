@@ -16,6 +16,7 @@ from torchvision.ops.feature_pyramid_network import (
 )
 
 from ...options.checks import check_int
+from ...resnet.interfaces.scripting import traced
 from ...resnet.network import FlexResNet
 
 
@@ -81,6 +82,7 @@ class FlexResNetFPN(nn.Module):
         )
         self.level_names = _names_of_levels(self.fpn, body.out_channels)
 
+    @traced
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         # (N, in_channels, H, W) -> (N, C_i, H / stride_i, W / stride_i) for each output i
         maps = OrderedDict()

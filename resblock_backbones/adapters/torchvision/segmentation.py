@@ -11,6 +11,7 @@ from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 from torchvision.models.segmentation.fcn import FCNHead
 
 from ...options.checks import check_int
+from ...resnet.interfaces.scripting import traced
 from ...resnet.network import FlexResNet
 
 #: Dilations of DeepLabV3's three convolutions, in pixels of the image (arXiv 1706.05587,
@@ -48,6 +49,7 @@ class SegmentationModel(nn.Module):
         self.classifier = classifier
         self.aux_classifier = aux_classifier
 
+    @traced
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         # (N, in_channels, H, W) -> (N, C_i, H / stride_i, W / stride_i) for each output i
         maps = self.backbone(x)

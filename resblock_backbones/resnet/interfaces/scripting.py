@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, get_type_hints
 
 import torch
 from torch import fx, nn
 from torchvision.ops import FrozenBatchNorm2d, StochasticDepth
+
+Forward = TypeVar("Forward", bound=Callable[..., Any])
+
+
+def traced(forward: Forward) -> Forward:
+    """Give a forward annotations that TorchScript can read in its symbolic trace.
+
+    fx copies them into the trace's code: as strings they name nothing there, and a tuple of any
+    length, as a result, is not a type of TorchScript, which finds the type of results by itself.
+
+    Example:
+        >>> from resblock_backbones import FlexResNet
+        >>> FlexResNet.forward.__annotations__
+        {'x': <class 'torch.Tensor'>}
+    """
+    hints = get_type_hints(forward)
+    forward.__annotations__ = {name: one for name, one in hints.items() if name != "return"}
+    return forward
 
 
 class Layers(fx.Tracer):
@@ -43,8 +62,6 @@ def scriptable(net: nn.Module, **fixed: bool) -> nn.Module:
     graph = tracer.trace(net, concrete_args=fixed or None)
     if fixed:
         _drop_fixed(graph)
-    for node in graph.nodes:
-        node.type = None  # the annotations are strings, which TorchScript would look up
     root: Any = tracer.root
     return fx.GraphModule(root, graph, type(net).__name__)
 
