@@ -81,6 +81,11 @@ class Family:
     model: dict[str, Any] = field(default_factory=dict)
     segments: bool = False
 
+    @property
+    def side(self) -> int:
+        """Of the square images that it is trained on, in pixels."""
+        return 96 if self.segments else 160
+
 
 def _detector(name: str, model: dict[str, Any] | None = None) -> Family:
     folder = name.replace("-", "_")
@@ -115,8 +120,9 @@ def write_config(name: str, file: Path, more: str = "") -> None:
     """Write the config of a family; `more` is added to its text."""
     family = FAMILIES[name]
     text = f'_base_ = "{(CONFIGS / family.base).as_posix()}"\n'
-    text += f"model = {family.model!r}\n" if family.model else ""
-    file.write_text(text + more)
+    padded = {"data_preprocessor": {"size": (family.side, family.side)}}
+    model = family.model | (padded if family.segments else {})
+    file.write_text(f"{text}model = {model!r}\n{more}")
 
 
 def schedule(family: Family, data: Path, iterations: int) -> str:

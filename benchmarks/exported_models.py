@@ -32,8 +32,7 @@ from page import put_section
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "work_dirs/exported"
 PAGE = ROOT / "docs/benchmarks.md"
-#: Of a training; a segmentor's is shorter, with more images at once.
-ITERATIONS, SHARE = 300, 0.4
+ITERATIONS = 300
 #: The metric of a family, as the table names it -> as the run does, and what it is divided by.
 METRICS = {
     "box mAP": ("coco/bbox_mAP", 1),
@@ -96,13 +95,14 @@ def trained(name: str, given: argparse.Namespace) -> dict[str, Any]:
     from resblock_backbones.openmmlab.export.of_config import whole_of_config
     from resblock_backbones.openmmlab.training.launch import train
 
-    make_shapes(given.results / "shapes", progress=False)
+    family = FAMILIES[name]
+    data = given.results / f"shapes-{family.side}"
+    make_shapes(data, size=family.side, progress=False)
     config = given.results / f"{slug(name)}.py"
     folder = given.results / slug(name)
     before = sorted(folder.glob("iter_*.pth"))
-    iterations = round(given.iterations * (SHARE if FAMILIES[name].segments else 1))
-    checkpoint = before[-1] if before else folder / f"iter_{iterations}.pth"
-    write_config(name, config, schedule(FAMILIES[name], given.results / "shapes", iterations))
+    checkpoint = before[-1] if before else folder / f"iter_{given.iterations}.pth"
+    write_config(name, config, schedule(family, data, given.iterations))
     if not before:
         with silent(folder.with_suffix(".log")):
             train(str(config), work_dir=str(folder))
@@ -142,10 +142,7 @@ def _metrics(config: Path, file: Path, folder: Path) -> dict[str, float]:
 
 def random(name: str, given: argparse.Namespace) -> dict[str, Any]:
     """Compare the file of a family with random weights on many images."""
-    import torch
-
     from resblock_backbones import export_model
-    from resblock_backbones.deploy.models.compare import compare, fault, unpack
     from resblock_backbones.deploy.models.kinds import whole
 
     with silent(given.results / f"{slug(name)}-random.log"):
@@ -163,19 +160,32 @@ def random(name: str, given: argparse.Namespace) -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "model.onnx")
             export_model(model, file)
-            for engine in ENGINES:
-                session = opened(engine, file)
-                rows = []
-                for batch, found in zip(batches, theirs, strict=True):
-                    names = list(ready.card.outputs)
-                    outputs = session.run(names, {"images": batch.to(torch.float32).numpy()})
-                    rows.append(compare(tuple(batch.shape), unpack(outputs, names), found))
-                result[engine] = {
-                    "objects": sum(row.objects for row in rows),
-                    "odd": sum(row.odd for row in rows),
-                    "box": max(row.box for row in rows),
-                    "fault": fault(rows),
-                }
+            result |= engines_against(ready, file, batches, theirs)
+    return result
+
+
+def engines_against(
+    ready: Any, file: Path, batches: Sequence[Any], theirs: Sequence[Any]
+) -> dict[str, Any]:
+    """A file in each engine against what its model finds in batches."""
+    import torch
+
+    from resblock_backbones.deploy.models.compare import compare, fault, unpack
+
+    result = {}
+    for engine in ENGINES:
+        session = opened(engine, file)
+        rows = []
+        for batch, found in zip(batches, theirs, strict=True):
+            names = list(ready.card.outputs)
+            outputs = session.run(names, {"images": batch.to(torch.float32).numpy()})
+            rows.append(compare(tuple(batch.shape), unpack(outputs, names), found))
+        result[engine] = {
+            "objects": sum(row.objects for row in rows),
+            "odd": sum(row.odd for row in rows),
+            "box": max(row.box for row in rows),
+            "fault": fault(rows),
+        }
     return result
 
 
@@ -266,8 +276,8 @@ def section(results: dict[tuple[str, str], dict[str, Any]]) -> list[str]:
     sizes = ", ".join(f"{height}x{width}" for height, width in SIZES)
     lines += [
         "",
-        "Half-width ResNet-18 from scratch, images of 160x160, 4 of them an iteration or, of "
-        "segmentors, 8. MMDetection gives a mAP with three digits.",
+        "Half-width ResNet-18 from scratch; an iteration has 4 images of 160x160 or, of "
+        "segmentors, 8 of 96x96. MMDetection gives a mAP with three digits.",
         "",
         "The same families with random weights: images of "
         f"{sizes}, one and three at once, none of which was traced or compared when the file was "

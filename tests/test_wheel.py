@@ -13,6 +13,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from resblock_backbones import __version__
 from resblock_backbones.files.shipped_configs import config_names
@@ -159,6 +160,41 @@ def test_a_config_is_trained_tested_asked_copied_and_exported(resblock):
     assert (resblock.folder / "backbone.pt").is_file()
     assert "backbone" in resblock("summary", "mine.py", "--size", "64x64")
     assert "tried together" in resblock("doctor")
+
+
+#: Import packages of what the extra `runtime` installs, with what that needs.
+RUNTIME = ["numpy", "PIL", "cv2", "onnxruntime", "flatbuffers", "packaging", "google"]
+
+
+@pytest.mark.slow
+def test_an_exported_model_is_asked_where_neither_torch_nor_an_mm_package_is(dist, tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    sys.path.insert(0, str(Path(__file__).parent / "prediction"))
+    from test_onnx_model import detector
+
+    folder, images = tmp_path / "env", tmp_path / "images"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    (wheel,) = dist.glob("*.whl")
+    pip = [sys.executable, "-m", "pip", "--python", folder / "bin/python", "--quiet"]
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", wheel], check=True)
+    here = Path(sysconfig.get_paths()["purelib"])
+    for part in [*map(here.joinpath, RUNTIME), *here.glob("*.libs")]:
+        (site / part.name).symlink_to(part)
+    code = "import importlib.util as i, sys; sys.exit(any(map(i.find_spec, sys.argv[1:])))"
+    absent = ["torch", "torchvision", "mmengine", "mmcv", "mmdet", "mmseg", "onnx"]
+    subprocess.run([folder / "bin/python", "-c", code, *absent], check=True)
+
+    detector(tmp_path / "model.onnx")
+    images.mkdir()
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (50, 40)).save(images / name)
+    command = [folder / "bin/resblock", "predict", "model.onnx", "images", "--out", "found"]
+    done = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("2 images, 4 objects: ")
+    assert {one.name for one in (tmp_path / "found/drawn").iterdir()} == {"a.png", "b.png"}
 
 
 def test_the_example_of_a_config_for_data_of_one_s_own(resblock):

@@ -5,7 +5,7 @@ import torch
 from torchvision.models import detection, segmentation
 
 from resblock_backbones import FlexResNet, export_model
-from resblock_backbones.adapters.torchvision import FlexResNetFPN
+from resblock_backbones.adapters.torchvision import FlexResNetFPN, deeplabv3, fcn
 from resblock_backbones.deploy.graph.masks import paste, paste_whole_pixels
 from resblock_backbones.deploy.graph.regions import AdaptivePool
 from resblock_backbones.deploy.graph.selection import Candidates, suppress
@@ -31,7 +31,11 @@ DETECTORS = {
     "RetinaNet, its own": lambda: detection.retinanet_resnet50_fpn(score_thresh=0.005, **OWN),
     "FCOS, its own": lambda: detection.fcos_resnet50_fpn(score_thresh=0.001, **OWN),
 }
-SEGMENTORS = {"DeepLabV3, its own": lambda: segmentation.deeplabv3_mobilenet_v3_large(**OWN)}
+SEGMENTORS = {
+    "DeepLabV3, its own": lambda: segmentation.deeplabv3_mobilenet_v3_large(**OWN),
+    "DeepLabV3, FlexResNet": lambda: deeplabv3(FlexResNet(18, width=0.125, output_stride=16), 4),
+    "FCN, FlexResNet": lambda: fcn(FlexResNet(18, width=0.125, output_stride=16), 4),
+}
 
 
 def built(name):

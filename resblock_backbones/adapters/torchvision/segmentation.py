@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from torchvision.models.segmentation.deeplabv3 import DeepLabHead
 from torchvision.models.segmentation.fcn import FCNHead
 
+from ...deploy.models.torchvision_kind import SEGMENTATION_MODELS
 from ...options.checks import check_int
 from ...resnet.interfaces.scripting import traced
 from ...resnet.network import FlexResNet
@@ -63,6 +64,9 @@ class SegmentationModel(nn.Module):
                 scores, size=x.shape[-2:], mode="bilinear", align_corners=False
             )
         return outputs
+
+
+SEGMENTATION_MODELS.append(SegmentationModel)
 
 
 def deeplabv3(

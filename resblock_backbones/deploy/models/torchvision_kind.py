@@ -24,6 +24,9 @@ from .torchvision_detectors import SingleStage, TwoStage
 #: What torchvision's own weights for segmentation are used with.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
+#: Segmentation models: logits of each pixel under ``"out"``. Adapters add their own.
+SEGMENTATION_MODELS: list[type[nn.Module]] = [_SimpleSegmentationModel]
+
 
 class Segmentor(nn.Module):
     """One of torchvision's segmentation models with its preparation: the class of each pixel.
@@ -52,7 +55,8 @@ def torchvision_model(
     Raises:
         ExportError: a part of it cannot be written.
     """
-    if not isinstance(model, _SimpleSegmentationModel | FasterRCNN | RetinaNet | FCOS):
+    segments = isinstance(model, tuple(SEGMENTATION_MODELS))
+    if not segments and not isinstance(model, FasterRCNN | RetinaNet | FCOS):
         return None
     ready: Any = free_pooling(copied(model))
     told: dict[str, Any] = {"precision": "float16" if fp16 else "float32"}
@@ -61,7 +65,7 @@ def torchvision_model(
         "torch": torch.__version__,
         "torchvision": torchvision.__version__,
     }
-    if isinstance(ready, _SimpleSegmentationModel):
+    if segments:
         told |= {"mean": MEAN, "std": STD, "logits": logits}
         card = Card("segmentation", type(model).__name__, **told)
         graph: nn.Module = Segmentor(ready, logits, fp16)
