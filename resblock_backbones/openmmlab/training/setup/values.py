@@ -80,6 +80,7 @@ EpochBasedTrainLoop takes int
                 )
         for name in COUNTS.get(place.partition("[")[0], ()):
             _check_count(place, name, part)
+    _check_count("auto_scale_lr", "base_batch_size", cfg.get("auto_scale_lr") or {})
     own = (cfg.get("log_processor") or {}).get("custom_cfg")
     for place, part in _members("log_processor.custom_cfg", own):
         _check_count(place, "window_size", part)
@@ -101,8 +102,11 @@ def _check_containers(cfg: Mapping[str, Any]) -> None:
 
 
 def _check_count(place: str, name: str, part: Mapping[str, Any]) -> None:
-    if isinstance(part.get(name), numbers.Real) and not part[name] >= 1:
-        raise ConfigError(f"{place}.{name}={part[name]!r}: must be at least 1")
+    value = part.get(name)
+    if isinstance(value, numbers.Real) and not float(value) >= 1:
+        raise ConfigError(f"{place}.{name}={value!r}: must be at least 1")
+    if name.startswith("max_") and value == math.inf:
+        raise ConfigError(f"{place}.{name}={value!r}: the length of a run must be a number")
 
 
 def _check_intervals(loop: Mapping[str, Any]) -> None:

@@ -170,6 +170,8 @@ LINEAR = {"type": "LinearLR", "start_factor": 0.1, "by_epoch": False, "begin": 0
         ({"param_scheduler": STEPS | {"step_size": "a"}}, "step_size='a': StepLR takes int"),
         ({"param_scheduler": {"type": "CosineAnnealingLR", "T_max": 0}}, "T_max=0: must be at"),
         ({"log_processor": {"window_size": 0}}, "log_processor.window_size=0: must be at least 1"),
+        ({"train_cfg": LOOP | {"max_epochs": float("inf")}}, "max_epochs=inf: the length of a run"),
+        ({"auto_scale_lr": {"base_batch_size": 0}}, "auto_scale_lr.base_batch_size=0: must be at"),
         ({"log_processor": {"window_size": NAN}}, "window_size=nan: must be at least 1"),
         ({"log_processor": {"custom_cfg": [WINDOW]}}, r"custom_cfg\[0\].window_size=0: must be at"),
         (
