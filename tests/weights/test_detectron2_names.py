@@ -117,6 +117,10 @@ def test_detectron2_s_deeplab_stem(random_network, image, tally):
     original = random_network(lambda: backbones.ResNetV1c(depth=50, style="caffe"))
     state = original.state_dict()
     named = to_detectron2(state, ("stem.0", "stem.3", "stem.6"), ("stem.1", "stem.4", "stem.7"))
+    # Its store has R-52 of either style, and its own runs sign nothing.
+    for signature in ({"__author__": "Detectron2 Model Zoo"}, {"iteration": 90_000}):
+        with pytest.raises(CheckpointError, match="where its bottlenecks downsample; say style="):
+            FlexResNet.from_checkpoint({"model": named, **signature})
     net = FlexResNet.from_checkpoint({"model": named}, style="caffe")
     assert_same_features(original, net, image)
     tally("detectron2's features", 1, 0)

@@ -255,6 +255,16 @@ def test_no_load_that_fails_changes_a_tensor(change, message, state):
     assert all(torch.equal(tensor, before[key]) for key, tensor in net.state_dict().items())
 
 
+@pytest.mark.parametrize("kind", ["lazy", "nested"])
+def test_tensors_without_a_shape_are_none(kind, state):
+    own = state["layer4.1.conv2.weight"]
+    lazy = torch.nn.parameter.UninitializedParameter()
+    state["layer4.1.conv2.weight"] = lazy if kind == "lazy" else torch.nested.nested_tensor([own])
+    for use in (load_weights, lambda net, content: FlexResNet.from_checkpoint(content)):
+        with pytest.raises(CheckpointError, match=r"layer4\.1\.conv2\.weight"):
+            use(network(), state)
+
+
 def test_a_network_is_not_made_of_a_tensor_without_values(state):
     state["layer4.1.conv2.weight"] = state["layer4.1.conv2.weight"].to("meta")
     with pytest.raises(CheckpointError, match=r"layer4\.1\.conv2\.weight has no values"):

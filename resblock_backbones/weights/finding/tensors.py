@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 from ..errors import CheckpointError, printable
 from ..reading.unpickler import Stranger
@@ -131,7 +132,8 @@ def _pairs(value: Any) -> Any:
 
 def _as_tensor(value: Any) -> Tensor | None:
     if isinstance(value, Tensor):
-        return value.detach()
+        # Of a layer that never ran, or tensors of several sizes: neither has a shape.
+        return None if is_lazy(value) or value.is_nested else value.detach()
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
         return None
     if value.dtype.kind == "f" and value.dtype.itemsize > 8:

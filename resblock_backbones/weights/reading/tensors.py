@@ -129,7 +129,8 @@ class _Views:
     ) -> Tensor:
         if not isinstance(memory, Memory):
             raise CheckpointError("damaged: a tensor has no memory")
-        return self._view(memory, memory.dtype or torch.uint8, offset, size, stride, requires_grad)
+        dtype = memory.dtype or torch.uint8
+        return self._view(memory, dtype, offset, size, stride, requires_grad, metadata)
 
     def of_bytes(
         self,
@@ -144,7 +145,7 @@ class _Views:
     ) -> Tensor:
         if not isinstance(memory, Memory) or not isinstance(dtype, torch.dtype):
             raise CheckpointError("damaged: a tensor has no memory")
-        return self._view(memory, dtype, offset, size, stride, requires_grad)
+        return self._view(memory, dtype, offset, size, stride, requires_grad, metadata)
 
     def quantised(
         self, memory: Any, offset: Any, size: Any, stride: Any, parameters: Any, *_: Any
@@ -187,9 +188,14 @@ class _Views:
         size: Any,
         stride: Any,
         requires_grad: Any,
+        metadata: Any,
     ) -> Tensor:
         self._bounded(memory, dtype.itemsize, offset, size, stride)
         view = torch.empty(0, dtype=dtype).set_(memory.storage, offset, tuple(size), tuple(stride))
+        # Views whose signs PyTorch turns when they are read.
+        turned = metadata if isinstance(metadata, dict) else {}
+        view = view.conj() if turned.get("conj") is True else view
+        view = torch._neg_view(view) if turned.get("neg") is True else view
         view = memory.on(view)
         if requires_grad is True and view.is_floating_point():
             view.requires_grad_()
