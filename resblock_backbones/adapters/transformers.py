@@ -17,7 +17,7 @@ from ..resnet.network import FlexResNet
 from .missing import missing
 
 try:
-    from transformers import AutoBackbone, AutoConfig, PreTrainedModel
+    from transformers import AutoBackbone, AutoConfig, AutoModel, PreTrainedModel
     from transformers import PreTrainedConfig as Config
     from transformers.backbone_utils import BackboneConfigMixin, BackboneMixin
     from transformers.modeling_outputs import BackboneOutput
@@ -179,3 +179,4 @@ class FlexResNetBackbone(BackboneMixin, PreTrainedModel):
 
 AutoConfig.register(FlexResNetConfig.model_type, FlexResNetConfig)
 AutoBackbone.register(FlexResNetConfig, FlexResNetBackbone)
+AutoModel.register(FlexResNetConfig, FlexResNetBackbone)

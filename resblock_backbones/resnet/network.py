@@ -57,8 +57,9 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         num_stages: number of stages.
         strides: of each stage.
         dilations: of each stage.
-        out_indices: the stages whose outputs are returned, ascending, from 0. Those behind the last
-            are built, so that weights of the whole network load, but do not run and learn nothing.
+        out_indices: the stages whose outputs are returned, ascending, from 0; -1 is the last one.
+            Those behind are built, so that weights of the whole network load, but do not run and
+            learn nothing.
         style: ``'pytorch'``: a bottleneck's 3x3 convolution downsamples; ``'caffe'``: its first.
         deep_stem: three 3x3 convolutions for the 7x7 one (ResNet-C, arXiv 1812.01187).
         avg_down: average pooling does the shortcuts' downsampling (ResNet-D, ibid.).

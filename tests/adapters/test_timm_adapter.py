@@ -185,6 +185,9 @@ def test_timm_lists_them():
     [
         ({"features_only": True, "out_indices": (0, 5)}, ValueError, "no feature map 5"),
         ({"features_only": True, "out_indices": 6}, ValueError, "indices=6"),
+        ({"features_only": True, "out_indices": "14"}, TypeError, "out_indices='1'"),
+        ({"features_only": True, "out_indices": (1.5,)}, TypeError, "out_indices=1.5"),
+        ({"features_only": True, "out_indices": ()}, ValueError, "at least one feature map"),
         ({"out_indices": (0, 1)}, ValueError, "features_only=True"),
         ({"in_channels": 4}, ValueError, "in_chans"),
         ({"dialtions": (1, 1, 1, 2)}, TypeError, "did you mean 'dilations'"),

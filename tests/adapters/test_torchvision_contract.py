@@ -114,6 +114,8 @@ def some_stages_are_returned_under_any_name(options):
     maps = IntermediateLayerGetter(net, names)(x)
     assert list(maps) == list(names.values())
     close(maps, [net(x)[index] for index in some])
+    if isinstance(options.get("width"), tuple):
+        return  # torchvision's extractor takes twice the channels for each stage
     levels = [index + 1 for index in some]
     pyramid = _resnet_fpn_extractor(
         net, 5, returned_layers=levels, extra_blocks=LastLevelP6P7(256, 256)
@@ -128,8 +130,8 @@ def trainable_layers_are_counted_from_the_last(options):
         # It goes by these names: what a stem has beside them stays frozen.
         names = ["layer4", "layer3", "layer2", "layer1", "conv1"][:trainable]
         names += ["bn1"] * (trainable == 5)
-        learning = {name.split(".")[0] for name, p in net.named_parameters() if p.requires_grad}
-        assert learning == {name for name, part in net.named_children() if name in names}
+        for name, parameter in net.named_parameters():
+            assert parameter.requires_grad == (name.split(".")[0] in names)
     for trainable in (-1, 6):
         with pytest.raises(ValueError, match="Trainable layers"):
             _resnet_fpn_extractor(build(options), trainable)
@@ -203,7 +205,8 @@ def a_wrapper_is_copied_pickled_and_stored(options):
         expected = one(x)
         other.load_state_dict(one.state_dict(), strict=True)
         close(other(x), expected)
-        close(copy.deepcopy(one)(x), expected)
+        # A copy of what create_feature_extractor gives is in training mode, torchvision's too.
+        close(copy.deepcopy(one).eval()(x), expected)
         close(pickle.loads(pickle.dumps(one))(x), expected)
 
 

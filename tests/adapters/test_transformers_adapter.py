@@ -53,6 +53,9 @@ def test_saved_loaded_and_saved_again_all_bits_are_equal(tmp_path):
     x = torch.rand(1, 3, 64, 64)
     for one, other in zip(model(x).feature_maps, again(x).feature_maps, strict=True):
         assert torch.equal(one, other)
+    some = transformers.AutoModel.from_pretrained(tmp_path / "a", out_features=["stage3"])
+    assert type(some) is FlexResNetBackbone
+    assert torch.equal(some.eval()(x).feature_maps[0], model(x, True).hidden_states[3])
 
 
 def test_rt_detr_with_weights_of_its_resnet_vd_gives_the_same_and_trains():

@@ -108,6 +108,12 @@ def test_stages_behind_the_last_output_are_built_but_neither_run_nor_learn():
     assert learning == {"conv1", "bn1", "layer1", "layer2"}
 
 
+def test_indices_from_the_end_are_those_from_the_start():
+    assert tiny(out_indices=(0, -1)).plan == tiny(out_indices=(0, 3)).plan
+    part = tiny(out_indices=(-3,))
+    assert part.out_indices == (1,) and not part.layer3[0].conv1.weight.requires_grad
+
+
 @pytest.fixture
 def alone():
     """A process group of one process."""

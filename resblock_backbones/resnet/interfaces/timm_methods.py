@@ -102,6 +102,8 @@ def take_indices(
         return list(range(count - check_int(name, indices, 1, count), count))
     taken = set()
     for index in indices:
+        if not isinstance(index, int):
+            check_int(name, index, -count, count - 1)  # refuses it
         if not -count <= index < count:
             raise InputError(
                 f"{name}={tuple(indices)}: there is no feature map {index}; the stem's is 0, "

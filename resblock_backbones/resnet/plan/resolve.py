@@ -96,8 +96,10 @@ def resolve_strides(
 
 
 def resolve_out_indices(out_indices: Sequence[int], num_stages: int) -> tuple[int, ...]:
-    """The stages whose outputs are returned.
+    """The stages whose outputs are returned, from 0.
 
+    >>> resolve_out_indices((0, -1), 4)
+    (0, 3)
     >>> resolve_out_indices((0, 4), 4)
     Traceback (most recent call last):
         ...
@@ -107,15 +109,16 @@ def resolve_out_indices(out_indices: Sequence[int], num_stages: int) -> tuple[in
     if indices == DEFAULT_OUT_INDICES:
         return indices[:num_stages]
     for index in indices:
-        check_int("out_indices", index, minimum=0)
+        check_int("out_indices", index, minimum=-num_stages)
         if index >= num_stages:
             raise ValueError(
                 f"out_indices={indices}: there is no stage {index}; "
                 f"the {num_stages} stages are 0 to {num_stages - 1}"
             )
-    if not indices or list(indices) != sorted(set(indices)):
+    counted = tuple(index % num_stages for index in indices)
+    if not counted or list(counted) != sorted(set(counted)):
         raise ValueError(f"out_indices={indices}: must name at least one stage, ascending")
-    return indices
+    return counted
 
 
 def resolve_block_dilations(
