@@ -119,11 +119,11 @@ def _map_is_good(
         message = "is a JPEG, which changes the numbers of classes; write label maps as PNG"
         findings.error("jpeg", str(file), message)
         return False
-    if facts.mode == "P" and rules.backend == "cv2":
-        message = (
-            "has a palette, and OpenCV reads its colours in place of its numbers: "
-            "LoadAnnotations(imdecode_backend='pillow')"
-        )
+    if facts.mode in ("P", "1") and rules.backend == "cv2":
+        what = "has a palette, and OpenCV reads its colours in place of its numbers"
+        if facts.mode == "1":
+            what = "is of 1 bit, and OpenCV reads 255 in place of 1"
+        message = f"{what}: LoadAnnotations(imdecode_backend='pillow')"
         findings.error("palette", str(file), message)
         return False
     if facts.labels is None and facts.mode == "F":
@@ -138,8 +138,9 @@ def _map_is_good(
         )
         findings.error("colours", str(file), message)
         return False
-    # Label maps are read as they are stored, never turned.
-    size, wanted = (facts.height, facts.width), image_facts.size(rules.loader)
+    # Label maps are read as they are stored, never turned, but for TIFF.
+    size = facts.size(Loader("unchanged", rules.backend))
+    wanted = image_facts.size(rules.loader)
     if size != wanted:
         findings.error(
             "size",

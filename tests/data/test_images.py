@@ -14,6 +14,7 @@ from resblock_backbones.data.images.facts import ImageFacts, facts_of, look_at, 
 from resblock_backbones.data.images.reading import (
     LIMIT_VARIABLE,
     Loader,
+    decoded,
     image_of,
     read_image,
     size_of,
@@ -121,7 +122,9 @@ def test_a_file_is_opened_again_only_when_it_has_changed(tmp_path, monkeypatch):
     Image.new("L", (3, 2), 7).save(files[1])
     opened = []
     kept = Image.open
-    monkeypatch.setattr(Image, "open", lambda file, *more: opened.append(file) or kept(file, *more))
+    monkeypatch.setattr(
+        Image, "open", lambda file, *more: opened.append(Path(file.name)) or kept(file, *more)
+    )
     second = look_at(files, cache=cache, labels=True)
     assert opened == [files[1]] and second[files[0]] == first[files[0]]
     assert second[files[1]].labels == {7: 6} and second[files[1]].size() == (2, 3)
@@ -201,3 +204,44 @@ def test_images_of_two_splits_are_found_by_path_and_by_content(tmp_path):
     pairs = shared_images(train, [*val, train[3]])
     assert pairs == [(train[3], train[3]), (val[2], train[1])]
     assert "2 of 5 images are also in train" in told_of_shared(pairs, 5, "train")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("kind", ["grey", "deep", "colour"])
+def test_a_turned_tiff_is_turned_once(tmp_path, orientation, compression, kind):
+    """OpenCV and Pillow turn every TIFF as they read it, whatever they are told."""
+    cv2 = pytest.importorskip("cv2")
+    pixels = {"grey": RAMP >> 8, "deep": RAMP, "colour": np.stack([RAMP >> 8] * 3, -1)}[kind]
+    image = Image.fromarray(pixels if kind == "deep" else pixels.astype(np.uint8))
+    exif = image.getexif()
+    exif[0x0112] = orientation
+    file = tmp_path / "a.tif"
+    image.save(file, exif=exif, compression=compression)
+    for flag, loader in (
+        (cv2.IMREAD_COLOR, Loader()),
+        (cv2.IMREAD_UNCHANGED, Loader("unchanged")),
+        (cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION, Loader("color_ignore_orientation")),
+    ):
+        read = cv2.imdecode(np.fromfile(file, np.uint8), flag)
+        assert size_of(file, loader) == read.shape[:2] == facts_of(file).size(loader)
+    assert facts_of(file).size(Loader("unchanged", "tifffile")) == (6, 8)
+    upright = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)
+    assert np.array_equal(np.asarray(read_image(file))[..., ::-1], upright)
+    assert np.array_equal(decoded(file.read_bytes(), file), upright)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+@pytest.mark.parametrize(
+    "name", ["a.bmp", "a.gif", "a.tif", "a.webp", "a.ppm", "a.jpg", "a.png", "lzw.tif"]
+)
+def test_a_file_that_is_cut_off_is_told_in_every_format(tmp_path, name):
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
+    file = tmp_path / name
+    options = {"compression": "tiff_lzw"} if name == "lzw.tif" else {}
+    Image.fromarray(pixels).save(file, **options)
+    assert facts_of(file).fault is None and facts_of(file).size() == (40, 60)
+    whole = file.read_bytes()
+    for share in (0.2, 0.6, 0.9):
+        file.write_bytes(whole[: int(share * len(whole))])
+        assert facts_of(file).fault is not None, share

@@ -116,7 +116,7 @@ def _check_against_file(
         other = (
             "the Exif data of the photo turn it; where the boxes are of the unturned image, load "
             "it with color_type='color_ignore_orientation'"
-            if loader.turns
+            if loader.turns_format(facts.file_format)
             else "the boxes are of the turned image: load it with color_type='color'"
         )
         message += f": {other}"

@@ -20,12 +20,12 @@ import numpy as np
 from ...console.progress import Progress
 from ...files.whole import write_whole
 from ..errors import ImageError
-from .reading import ORIENTATION, Loader, opened_image
+from .reading import ORIENTATION, Loader, opened_image, stored_size
 from .tiff import bands_of
 from .whole import fault_of
 
 #: Raised whenever the same file would give other facts.
-VERSION = 2
+VERSION = 3
 #: The folder for what is remembered; empty: nothing is.
 CACHE_VARIABLE = "RESBLOCK_CACHE"
 #: Modes of Pillow whose pixels are numbers of classes.
@@ -65,7 +65,7 @@ class ImageFacts:
         >>> ImageFacts(width=640, height=480, orientation=6).size()
         (640, 480)
         """
-        turned = self.orientation >= 5 and (loader or Loader()).turns
+        turned = self.orientation >= 5 and (loader or Loader()).turns_format(self.file_format)
         return (self.width, self.height) if turned else (self.height, self.width)
 
 
@@ -152,14 +152,15 @@ def facts_of(file: Path, *, labels: bool = False) -> ImageFacts:
     try:
         with opened_image(file) as image:
             values = None
+            orientation, (width, height) = image.getexif().get(ORIENTATION, 1), stored_size(image)
             if labels and image.mode in LABEL_MODES:
                 found, counts = np.unique(np.asarray(image).astype(np.int64), return_counts=True)
                 values = dict(zip(found.tolist(), counts.tolist(), strict=True))
             return ImageFacts(
-                width=image.size[0],
-                height=image.size[1],
+                width=width,
+                height=height,
                 mode=image.mode,
-                orientation=int(image.getexif().get(ORIENTATION, 1)),
+                orientation=int(orientation),
                 file_format=image.format or "",
                 bytes=file.stat().st_size,
                 labels=values,

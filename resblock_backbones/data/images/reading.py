@@ -51,6 +51,14 @@ class Loader:
         """
         return self.backend in ("cv2", "pillow") and self.color_type in ("color", "grayscale")
 
+    def turns_format(self, file_format: str) -> bool:
+        """Likewise, of files of a format, in Pillow's words: OpenCV and Pillow turn every TIFF.
+
+        >>> Loader("unchanged").turns_format("TIFF"), Loader("unchanged").turns_format("PNG")
+        (True, False)
+        """
+        return self.turns or (file_format == "TIFF" and self.backend in ("cv2", "pillow"))
+
 
 def size_of(path: Path, loader: Loader | None = None) -> tuple[int, int]:
     """Height and width of an image as it is loaded, from the beginning of its file.
@@ -63,14 +71,22 @@ def size_of(path: Path, loader: Loader | None = None) -> tuple[int, int]:
         ImageError: it is no image.
     """
     with opened_image(path) as image:
-        width, height = image.size
-        turned = (loader or Loader()).turns and lies_on_its_side(image)
+        width, height = stored_size(image)
+        turned = (loader or Loader()).turns_format(image.format or "") and lies_on_its_side(image)
     return (width, height) if turned else (height, width)
 
 
 def lies_on_its_side(image: Image.Image) -> bool:
     """Whether the Exif data of an image ask for a quarter turn."""
     return int(image.getexif().get(ORIENTATION, 1)) >= 5
+
+
+def stored_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of an image that was just opened, before any turn."""
+    width, height = image.size
+    # Of a TIFF Pillow tells them turned.
+    turned = image.format == "TIFF" and lies_on_its_side(image)
+    return (height, width) if turned else (width, height)
 
 
 def read_image(path: Path) -> Image.Image:
@@ -102,6 +118,7 @@ def _as_photo(image: Image.Image, path: Path) -> Image.Image:
     if image.mode.startswith("I"):
         upper = (np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8)
         turned = Image.fromarray(upper)
+        # What Pillow has turned itself, a TIFF, has no note any more.
         turned.getexif()[ORIENTATION] = image.getexif().get(ORIENTATION, 1)
         return ImageOps.exif_transpose(turned).convert("RGB")
     return ImageOps.exif_transpose(image).convert("RGB")
@@ -141,7 +158,8 @@ def opened_image(path: Path) -> Iterator[Image.Image]:
     """
     with told(path):
         _raise_limit()
-        with Image.open(path) as image:
+        # Not by its name: Pillow 13 maps a plain TIFF into memory before it turns it, wrongly.
+        with path.open("rb") as opened, Image.open(opened) as image:
             yield image
 
 

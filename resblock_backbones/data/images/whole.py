@@ -3,7 +3,8 @@
 OpenCV decodes the half of a JPEG that is there and paints the rest grey, without a word. A whole
 JPEG ends with an end-of-image marker and a whole PNG with an IEND chunk (ISO/IEC 10918-1, B.1.1.3;
 ISO/IEC 15948, 11.2.5), so the last bytes of a file tell. What looks cut off by its last bytes, but
-may only have something after its end, is decoded to be sure.
+may only have something after its end, is decoded to be sure; so are the other formats, which have
+no such end.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from ..errors import ImageError
 from .reading import opened_image
+from .tiff import bands_of
 
 JPEG_BEGIN, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 PNG_BEGIN, PNG_END = b"\x89PNG", b"IEND"
@@ -21,7 +23,7 @@ TAIL = 512
 
 
 def fault_of(file: Path) -> str | None:
-    """What is wrong with an image file; None when it is whole, or of a kind not known here.
+    """What is wrong with an image file; None when it is whole.
 
     >>> fault_of(Path("gone.jpg"))
     'there is no such image'
@@ -43,8 +45,8 @@ def fault_of(file: Path) -> str | None:
     elif begin.startswith(PNG_BEGIN):
         whole = PNG_END in tail
     else:
-        # JPEG and PNG are by far the most; a name that promises one must not be another thing.
-        whole = file.suffix.lower() not in (".jpg", ".jpeg", ".png")
+        # Bands of a TIFF that is no photo are not decoded here, only counted.
+        whole = bands_of(file) is not None
     return None if whole else _fault_found_by_decoding(file)
 
 
