@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +60,10 @@ class LabelRules:
 
 
 def check_label_maps(
-    pairs: Sequence[tuple[Path, Path | None]], rules: LabelRules, findings: Findings
+    pairs: Sequence[tuple[Path, Path | None]],
+    rules: LabelRules,
+    findings: Findings,
+    maps: Mapping[Path, ImageFacts] | None = None,
 ) -> tuple[Usage, set[tuple[int, int]]]:
     """Look at every image and every label map of a split.
 
@@ -68,12 +71,14 @@ def check_label_maps(
         pairs: images and their maps; None where there are none.
         rules: how they are read.
         findings: receives what is wrong.
+        maps: the facts of the label maps, where they are known.
 
     Returns:
         What is used, in pixels; and the sizes (height, width) of the images.
     """
     images = look_at([image for image, _ in pairs])
-    maps = look_at([one for _, one in pairs if one], labels=True, title="label maps")
+    if maps is None:
+        maps = look_at([one for _, one in pairs if one], labels=True, title="label maps")
     usage = Usage(unit="pixels", all_images=len(pairs))
     counts: Counter[int] = Counter()
     seen_in: Counter[int] = Counter()

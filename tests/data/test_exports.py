@@ -7,13 +7,14 @@ import unicodedata
 import numpy as np
 import pytest
 import written_formats as formats
+from PIL import Image
 from small_sets import changed, coco, write_coco
 
 from resblock_backbones.data.annotations.check import check_coco
 from resblock_backbones.data.errors import DatasetError
 from resblock_backbones.data.formats.checking import check_folder
 from resblock_backbones.data.formats.recognise import read_folder
-from resblock_backbones.data.formats.writing import write_objects
+from resblock_backbones.data.formats.writing import write_label_maps, write_objects
 
 
 def told(folder):
@@ -264,3 +265,50 @@ def test_a_folder_without_an_object_is_told_with_what_was_left_out(tmp_path):
         write_objects(read_folder(tmp_path), tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert np.array_equal(read_folder(tmp_path).classes, [])
+
+
+# --- CVAT's label maps, whose classes are colours ---
+
+
+COLOURS = [(0, 0, 0), (128, 0, 0)]
+
+
+def coloured(folder, mode, order=(0, 1)):
+    """Label maps as colours; a palette may have them in another order than the list."""
+    formats.as_masks(folder)
+    lines = ["# label:color_rgb:parts:actions", "background:0,0,0::", "cat:128,0,0::"]
+    (folder / "labelmap.txt").write_text("\n".join(lines))
+    for file in folder.glob("masks/*.png"):
+        labels = np.array(Image.open(file))
+        if mode == "P":
+            image = Image.fromarray(np.asarray(order, np.uint8)[labels])
+            image.putpalette([part for number in order for part in COLOURS[number]])
+        else:
+            image = Image.fromarray(np.asarray(COLOURS, np.uint8)[labels]).convert(mode)
+        image.save(file)
+
+
+@pytest.mark.parametrize(
+    ("mode", "order"), [("RGB", (0, 1)), ("RGBA", (0, 1)), ("P", (0, 1)), ("P", (1, 0))]
+)
+def test_colours_of_cvat_become_the_numbers_of_its_list(tmp_path, mode, order):
+    coloured(tmp_path / "data", mode, order)
+    assert told(tmp_path / "data") == []
+    written = write_label_maps(read_folder(tmp_path / "data"), tmp_path / "out")
+    assert written.classes == ["background", "cat"]
+    assert written.counts == {"background": 6 * (24 * 32 - 120), "cat": 6 * 120}
+    for file in (tmp_path / "out/labels").glob("*.png"):
+        labels = np.array(Image.open(file))
+        assert labels.ndim == 2 and [(labels == one).sum() for one in (0, 1)] == [648, 120]
+
+
+def test_a_colour_that_the_list_lacks_is_told_with_its_file(tmp_path):
+    coloured(tmp_path, "RGB")
+    file = tmp_path / "masks/3_mask.png"
+    pixels = np.array(Image.open(file))
+    pixels[:2] = (0, 64, 0)
+    Image.fromarray(pixels).save(file)
+    [line] = told(tmp_path)
+    assert f"{file}: 64 pixels have the colour (0, 64, 0), which labelmap.txt does not list" in line
+    (tmp_path / "labelmap.txt").write_text("a:0,0,0::\nb:0,0,0::\n")
+    assert "labelmap.txt: two classes have the colour (0, 0, 0)" in told(tmp_path)[0]

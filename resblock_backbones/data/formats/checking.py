@@ -201,7 +201,7 @@ def _check_masks(data: MaskFolder, fix: Path | None, report: FolderReport) -> No
     pairs = [(image, labels) for image, labels, _ in data.pairs]
     for image, _, split in data.pairs:
         report.put(split, [image])
-    usage, _ = check_label_maps(pairs, data.rules, findings)
+    usage, _ = check_label_maps(pairs, data.rules, findings, data.facts)
     if data.without_map:
         first, count = data.without_map[0], len(data.without_map)
         findings.warning("no map", "", f"{first}: has no label map ({count} such images left out)")

@@ -12,6 +12,7 @@ from ..annotations.json_files import read_text
 from ..findings import Findings
 from ..images.facts import ImageFacts, look_at
 from ..label_maps import LabelRules
+from .colours import Colours, colours_of, numbered
 from .dataset import ImageIndex, listed_splits, split_of
 
 #: Folders of label maps, by what people call them.
@@ -56,6 +57,7 @@ class MaskFolder:
         findings: what is wrong.
         unpaired: label maps without an image.
         without_map: images without a label map.
+        colours: label map -> colour -> number, of the maps whose classes are colours.
     """
 
     classes: list[str]
@@ -66,6 +68,7 @@ class MaskFolder:
     findings: Findings
     unpaired: list[Path] = field(default_factory=list)
     without_map: list[Path] = field(default_factory=list)
+    colours: dict[Path, Colours] = field(default_factory=dict)
 
     @property
     def rules(self) -> LabelRules:
@@ -111,7 +114,13 @@ def read_mask_folder(folder: Path, pairs: list[tuple[Path, Path]]) -> MaskFolder
 
     Its classes are those of a list of names beside them; else numbers are their names.
     """
-    facts = look_at([one for _, one in pairs], labels=True, title="label maps")
+    maps = [one for _, one in pairs]
+    facts = look_at(maps, labels=True, title="label maps")
+    findings = Findings(folder)
+    colours = colours_of(folder / "labelmap.txt")
+    by_colour: set[Path] = set()
+    if colours:
+        facts, by_colour = numbered(maps, facts, colours, findings)
     # A JPEG, which is refused, holds numbers that nobody wrote.
     exact = [one for one in facts.values() if one.file_format != "JPEG"]
     values = {value for one in exact for value in one.labels or {}}
@@ -128,7 +137,6 @@ def read_mask_folder(folder: Path, pairs: list[tuple[Path, Path]]) -> MaskFolder
         )
         for image, labels in pairs
     ]
-    findings = Findings(folder)
     _check_partners(pairs, findings)
     paired = {one for pair in pairs for one in pair}
     without_map, without_image = (
@@ -145,6 +153,7 @@ def read_mask_folder(folder: Path, pairs: list[tuple[Path, Path]]) -> MaskFolder
         findings,
         without_image,
         without_map,
+        dict.fromkeys(by_colour, colours),
     )
 
 

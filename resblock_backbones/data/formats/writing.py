@@ -18,7 +18,9 @@ from ..annotations.json_files import write_json
 from ..annotations.masks import outline
 from ..errors import DatasetError
 from ..findings import Findings
+from ..images.reading import opened_image
 from ..label_maps import check_label_maps
+from .colours import Colours, numbers_in
 from .dataset import AnnotatedImage, AnnotatedImages
 from .mask_folder import MaskFolder
 
@@ -136,7 +138,10 @@ def write_label_maps(data: MaskFolder, out: Path, *, seed: int = 0) -> Written:
     label_root = out.resolve() / "labels"
     for image, labels, _ in data.pairs:
         # Under the name of its image, so that one list names both.
-        _write_label_map(labels, label_root / f"{name_of(image)}.png", binary=data.binary)
+        target = label_root / f"{name_of(image)}.png"
+        _write_label_map(labels, target, binary=data.binary, colours=data.colours.get(labels))
+    if data.colours:
+        notes.append("label maps of colours: written anew with the numbers of labelmap.txt")
     if data.binary:
         notes.append("label maps of 0 and 255: written anew with 0 and 1")
     if data.unpaired:
@@ -253,15 +258,21 @@ def coco_content(
 def _refuse_broken_maps(data: MaskFolder) -> None:
     findings = Findings(data.findings.source)
     findings.include(data.findings)
-    check_label_maps([(image, labels) for image, labels, _ in data.pairs], data.rules, findings)
+    pairs = [(image, labels) for image, labels, _ in data.pairs]
+    check_label_maps(pairs, data.rules, findings, data.facts)
     if data.binary:
         findings.discard("0 and 255")
     findings.refuse_errors()
 
 
-def _write_label_map(source: Path, target: Path, *, binary: bool) -> None:
-    with Image.open(source) as image:
-        labels = np.asarray(image).astype(np.uint8)
+def _write_label_map(
+    source: Path, target: Path, *, binary: bool, colours: Colours | None = None
+) -> None:
+    if colours is not None:
+        labels = numbers_in(source, colours)
+    else:
+        with opened_image(source) as image:
+            labels = np.asarray(image).astype(np.uint8)
     if binary:
         labels = (labels == 255).astype(np.uint8)
     with whole_file(target) as opened:
