@@ -13,6 +13,7 @@ from ..options.checks import refuse_unknown
 from ..resnet.initial_values import reset_parameters
 from ..resnet.interfaces.feature_maps import maps_in_order
 from ..resnet.interfaces.stored_network import FORMAT, as_json_value, refuse_newer
+from ..resnet.memory_format import back_to_contiguous
 from ..resnet.network import FlexResNet
 from .missing import missing
 
@@ -143,7 +144,7 @@ class FlexResNetBackbone(BackboneMixin, PreTrainedModel):
         count = len(self.net.stages) if output_hidden_states else max(indices)
         # (N, C, H, W) -> (N, C_i, H / stride_i, W / stride_i) for the stem and each stage
         maps, back = maps_in_order(self.net, pixel_values, max(count, 1))
-        maps = [one.contiguous() for one in maps[1:]] if back else maps[1:]
+        maps = [back_to_contiguous(one) for one in maps[1:]] if back else maps[1:]
         features: Any = tuple(maps[index] for index in indices)
         hidden = tuple(maps) if output_hidden_states else None
         if not return_dict:

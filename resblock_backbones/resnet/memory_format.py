@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ..layers.folding.foldable import is_eager_batch
+from ..layers.folding.one_conv import conv_dtype
 from ..layers.folding.one_pass import is_cpu_type
+from ..layers.processor import has_tensor_cores
 
 ChannelsLast = bool | Literal["auto"]
 Model = TypeVar("Model", bound=nn.Module)
+
+# Up to so many threads PyTorch's kernel for a transposed matrix, which uses one, is faster than its
+# kernel for any strides, which uses all: three to seven times for each thread (measured).
+_SERIAL = 4
+
+# Values of a stage's maps for each value of its kernels, from which channels last is faster on the
+# CPU. Measured with ResNet-18 and 50 on two cores, with AVX-512 and with AVX2, which agreed:
+# channels last to the end of each stage in turn, 320x320 to 640x640.
+WHILE_LEARNING, OTHERWISE = 12, 0.4
 
 
 def to_channels_last(x: Tensor) -> Tensor:
@@ -25,6 +36,71 @@ def to_channels_last(x: Tensor) -> Tensor:
     if isinstance(x, Tensor) and x.shape[1] == 1:
         return torch.empty_like(x, memory_format=torch.channels_last).copy_(x)
     return x.contiguous(memory_format=torch.channels_last)
+
+
+def back_to_contiguous(x: Tensor) -> Tensor:
+    """``x``, computed in channels_last format, contiguous; its gradient comes back channels last.
+
+    A gradient of the other format would be added to that of the next stage, and read by the
+    backward pass of this one, by strides, which takes several times as long.
+
+    Example:
+        >>> x = torch.ones(1, 2, 4, 5, requires_grad=True)
+        >>> out = back_to_contiguous(to_channels_last(x))
+        >>> out.is_contiguous(), torch.equal(out, x)
+        (True, True)
+    """
+    return x if x.is_contiguous() else _Converted.apply(x, False)
+
+
+class _Converted(torch.autograd.Function):
+    """A feature map in the other format, and its gradient in that of the feature map.
+
+    The layers that read the result do not save it: their backward pass converts ``x`` again, which
+    the layer that made it saves anyway; see ``layers.folding.recomputed``.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, last: bool) -> Tensor:
+        ctx.last, ctx.taken, ctx.recompute = last, None, _converted_again
+        ctx.save_for_backward(x)
+        return _in_format(x, last)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        ctx.taken = None
+        return _Converted.apply(grad, not ctx.last), None
+
+
+def _converted_again(node: Any) -> Tensor:
+    """The result; several layers may read it."""
+    if node.taken is None:
+        (x,) = node.saved_tensors
+        if torch.is_grad_enabled():  # for a second derivative
+            return _Converted.apply(x, node.last)
+        node.taken = _in_format(x, node.last)
+    return node.taken
+
+
+def _in_format(x: Tensor, last: bool) -> Tensor:
+    """``x`` in one of the formats, on the CPU by transposing matrices where that is faster."""
+    memory_format = torch.channels_last if last else torch.contiguous_format
+    other = torch.contiguous_format if last else torch.channels_last
+    if (
+        x.device.type != "cpu"
+        or torch.get_num_threads() > _SERIAL
+        or x.is_contiguous(memory_format=memory_format)
+        or not x.is_contiguous(memory_format=other)
+    ):
+        return x.contiguous(memory_format=memory_format)
+    batch, channels, height, width = x.shape
+    out = torch.empty_like(x, memory_format=memory_format)
+    first, second = (x, out) if last else (out, x)
+    rows = first.view(batch, channels, height * width)
+    columns = second.permute(0, 2, 3, 1).view(batch, height * width, channels).transpose(1, 2)
+    for source, target in zip(*((rows, columns) if last else (columns, rows)), strict=True):
+        target.copy_(source)
+    return out
 
 
 def weights_to_channels_last(net: Model) -> Model:
@@ -43,34 +119,57 @@ def weights_to_channels_last(net: Model) -> Model:
     return net
 
 
-def channels_last_helps(x: Tensor, net: nn.Module) -> bool:
-    """Whether the convolutions of ``net`` are faster with channels last for an input ``x``.
+def starts_channels_last(x: Tensor, net: Any) -> bool:
+    """Whether stem and first stage of a ``FlexResNet`` are faster with channels last for ``x``.
 
-    On the CPU they are with large inputs, since oneDNN otherwise reorders the input and output of
-    each convolution. In turn contiguous weights are reordered, except for 1x1 kernels, and once
-    more for the gradient. On other devices it depends on device and dtype: False. Also False when
-    compiling or tracing: the compiler chooses formats itself; and if ``x`` is not contiguous.
+    On a GPU they are in half precision on tensor cores, by autocast or by the input's type. On the
+    CPU they are if :func:`stays_channels_last` says so of the first stage. Otherwise, and when
+    compiling or tracing, since the compiler chooses formats itself, and if ``x`` is not contiguous,
+    the answer is False.
 
     Example:
-        >>> net = nn.Conv2d(3, 8, 3)
-        >>> [channels_last_helps(torch.zeros(1, 3, side, side), net) for side in (8, 2)]
+        >>> from resblock_backbones import FlexResNet
+        >>> net = FlexResNet(18)
+        >>> [starts_channels_last(torch.zeros(1, 3, side, side), net) for side in (640, 32)]
         [True, False]
     """
-    if not (
-        is_eager_batch(x)
-        and x.is_contiguous()
-        and not torch.compiler.is_compiling()
-        and is_cpu_type(x)
-    ):
+    if not (is_eager_batch(x) and x.is_contiguous() and not torch.compiler.is_compiling()):
         return False
-    kernels = [parameter for parameter in net.parameters() if parameter.dim() == 4]
+    if x.device.type == "cuda":
+        dtype = conv_dtype(x, next(net.parameters()))
+        return dtype in (torch.float16, torch.bfloat16) and has_tensor_cores(x.device)
+    # The stem's map, of a quarter of the height and of the width.
+    pixels = x.shape[0] * x.shape[2] * x.shape[3] // 16
+    return is_cpu_type(x) and _is_faster(pixels, net.stages[0])
+
+
+def stays_channels_last(x: Tensor, stage: Any) -> bool:
+    """Whether a stage of a ``FlexResNet`` is faster with channels last, as its input ``x`` is.
+
+    On the CPU oneDNN reorders input and output of each convolution of contiguous maps; with
+    channels last PyTorch reorders the weights instead, except for 1x1 kernels, and once more for
+    the gradient. So early stages gain, which have large maps and few channels, and late ones lose
+    unless the images are large. On a GPU a network that began so stays so.
+
+    Example:
+        >>> from resblock_backbones import FlexResNet
+        >>> first, *_, last = FlexResNet(18).stages
+        >>> x = torch.zeros(1, 64, 160, 160)
+        >>> stays_channels_last(x, first), stays_channels_last(x[..., :20, :20], last)
+        (True, False)
+    """
+    if x.device.type != "cpu":
+        return True
+    return _is_faster(x.shape[0] * x.shape[2] * x.shape[3] // stage[0].stride ** 2, stage)
+
+
+def _is_faster(pixels: int, stage: nn.Module) -> bool:
+    """By the values of all maps of the stage, of so many pixels, for each value of its kernels."""
+    kernels = [parameter for parameter in stage.parameters() if parameter.dim() == 4]
     reordered = sum(
         kernel.numel()
         for kernel in kernels
         if not kernel.is_contiguous(memory_format=torch.channels_last)
     )
-    # The size of all feature maps is proportional to the pixels and the channels of the stem. With
-    # ResNet-18 and 50, of full and half width, dilated and not, both formats took the same time at
-    # a ratio of 0.3, in training at 0.6 to 1.
-    maps = x.shape[0] * x.shape[2] * x.shape[3] * kernels[0].shape[0]
-    return maps >= reordered * (1 if torch.is_grad_enabled() else 0.4)
+    values = pixels * sum(kernel.shape[0] for kernel in kernels)
+    return values >= reordered * (WHILE_LEARNING if torch.is_grad_enabled() else OTHERWISE)

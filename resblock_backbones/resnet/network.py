@@ -28,7 +28,9 @@ from .interfaces.stored_network import GivenOptions
 from .interfaces.timm_methods import TimmMethods
 from .memory_format import (
     ChannelsLast,
-    channels_last_helps,
+    back_to_contiguous,
+    starts_channels_last,
+    stays_channels_last,
     to_channels_last,
     weights_to_channels_last,
 )
@@ -107,8 +109,9 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         conv_channels: of each convolution of each block of each stage, for pruned networks, in
             place of what ``width`` gives: ``[[(64, 64, 256), ...], ...]``.
         channels_last: memory format of the feature maps. True: channels last, weights and outputs
-            too. False: that of the input. ``'auto'``: channels last inside if that is faster (on
-            the CPU), with contiguous weights and outputs, which every head can work with.
+            too. False: that of the input. ``'auto'``: channels last inside as far as that is
+            faster (on the CPU in the early stages, on a GPU in half precision), with contiguous
+            weights and outputs, which every head can work with.
 
     Attributes:
         plan: what it is made of, to print and compare; ``FlexResNet.plan_of`` tells it before.
@@ -307,17 +310,20 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         """
         if self.training:
             warn_of_random_weights(self)
-        back = self.channels_last == "auto" and channels_last_helps(x, self)
+        back = self.channels_last == "auto" and starts_channels_last(x, self)
         if back or self.channels_last is True:
             x = to_channels_last(x)
         # (N, in_channels, H, W) -> (N, stem_channels, H / 4, W / 4)
         x = run_layers(self.stem_layers, x)
-        outputs = []
+        outputs: list[Tensor] = []
         for index, stage in enumerate(self.stages[: self.out_indices[-1] + 1]):
+            if back and not stays_channels_last(x, stage):
+                x = outputs[-1] if index - 1 in self.out_indices else back_to_contiguous(x)
+                back = False
             # (N, C, h, w) -> (N, C', h / stride, w / stride)
             x = stage(x)
             if index in self.out_indices:
-                outputs.append(x.contiguous() if back else x)
+                outputs.append(back_to_contiguous(x) if back else x)
         return tuple(outputs)
 
     def train(self, mode: bool = True) -> FlexResNet:

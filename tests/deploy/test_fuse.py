@@ -13,6 +13,7 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from resblock_backbones import FlexResNet, fuse, fuse_backbone
 from resblock_backbones.deploy import FusedBackbone
+from resblock_backbones.layers import processor
 
 NORMS = (nn.modules.batchnorm._BatchNorm, FrozenBatchNorm2d)
 
@@ -212,6 +213,30 @@ def test_a_backbone_is_found_anywhere():
     assert fused["a"][0].net.conv1.weight.dtype == torch.bfloat16
     assert fused["b"].weight.dtype == torch.float32
     assert isinstance(fuse_backbone(net), FusedBackbone)
+
+
+@pytest.mark.parametrize("faster", [True, False])
+def test_auto_takes_bfloat16_only_on_a_processor_that_is_faster_in_it(faster, monkeypatch):
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    for amx, name in enumerate(names):
+        monkeypatch.setattr(torch.cpu, name, lambda amx=amx: faster and bool(amx))
+    processor.cpu_has_bfloat16.cache_clear()
+    net = FlexResNet(18, width=0.25)
+    expected = torch.bfloat16 if faster else torch.float32
+    assert fuse(net, "auto").net.conv1.weight.dtype == expected
+    assert fuse(net.double(), "auto").net.conv1.weight.dtype == torch.float64
+    processor.cpu_has_bfloat16.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("capability", "dtype"), [((9, 0), torch.bfloat16), ((8, 0), torch.bfloat16), ((7, 5), None)]
+)
+def test_the_fastest_type_of_a_gpu(capability, dtype, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.version, "hip", None)
+    processor.gpu_capability.cache_clear()
+    assert processor.fastest_dtype(torch.device("cuda")) == dtype
+    processor.gpu_capability.cache_clear()
 
 
 def test_what_cannot_be_fused_is_refused_by_name():

@@ -1,9 +1,14 @@
 """channels_last: the same numbers, lying otherwise in memory."""
 
+import contextlib
+
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from resblock_backbones import FlexResNet, fuse
+from resblock_backbones.layers import processor
+from resblock_backbones.resnet import memory_format
 
 LAST = torch.channels_last
 
@@ -18,9 +23,9 @@ def layouts(outputs):
 
 
 def inner_layout(net, x):
-    """How the maps lie that go into the second stage."""
+    """How the maps lie that go into the first stage."""
     seen = []
-    handle = net.layer2.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    handle = net.layer1.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
     outputs = net(x)
     handle.remove()
     return layouts(seen).pop(), layouts(outputs).pop()
@@ -77,6 +82,121 @@ def test_outputs_and_gradients_are_the_same(frozen_stages):
         for mine, first in zip(other, results[0], strict=True):
             size = first.abs().max()
             torch.testing.assert_close(mine / size, first / size, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (1, 1, 4, 5), (2, 3, 1, 1), (2, 0, 3, 4)])
+def test_maps_and_gradients_change_their_format_and_no_number(shape, threads, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    x = torch.randn(shape).to(memory_format=LAST).requires_grad_()
+    out = memory_format.back_to_contiguous(x)
+    assert out.is_contiguous() and torch.equal(out, x)
+    grad = torch.randn(shape)
+    (back,) = torch.autograd.grad(out, x, grad)
+    assert back.is_contiguous(memory_format=LAST) or out is x
+    assert torch.equal(back, grad)
+    double = torch.randn(2, 3, 4, 5, dtype=torch.float64).to(memory_format=LAST).requires_grad_()
+    assert torch.autograd.gradgradcheck(
+        lambda x: memory_format.back_to_contiguous(x).square(), double
+    )
+
+
+def test_no_gradient_is_mixed_with_one_of_the_other_format():
+    net, x = network(), torch.randn(2, 3, 256, 256)
+    maps, grads = [], []
+    for stage in net.stages[1:]:
+        stage.register_forward_hook(lambda module, given, out: maps.append(out))
+        stage.register_full_backward_hook(lambda module, inner, outer: grads.insert(0, outer[0]))
+    outputs = net(x)
+    torch.autograd.backward(outputs, [torch.randn(out.shape) for out in outputs])
+    assert layouts(outputs) == {"first"} and len(grads) == 3
+    for one, grad in zip(maps, grads, strict=True):
+        assert layouts([one]) == layouts([grad])
+
+
+def test_second_derivatives_pass_the_change_of_format():
+    net = network(norm_eval=False).train()
+    net.requires_grad_(True)
+    x = torch.randn(1, 3, 192, 192, requires_grad=True)
+    results = []
+    for option in ("auto", False):
+        net.channels_last = option
+        (grad,) = torch.autograd.grad(net(x)[-1].square().mean(), x, create_graph=True)
+        results.append(torch.autograd.grad(grad.square().sum(), net.conv1.weight)[0])
+    scale = results[1].abs().max()
+    torch.testing.assert_close(results[0] / scale, results[1] / scale, rtol=0, atol=1e-3)
+
+
+def layout_in_each_stage(net, x):
+    """How the maps lie inside of the stages."""
+    seen = []
+    handles = [
+        stage[0].register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+        for stage in net.stages
+    ]
+    net(x)
+    for handle in handles:
+        handle.remove()
+    return [layouts([one]).pop() for one in seen]
+
+
+@pytest.mark.parametrize(
+    ("learns", "side", "count"),
+    [(True, 64, 0), (True, 320, 1), (True, 640, 2), (False, 64, 1), (False, 224, 3)],
+)
+def test_early_stages_with_large_maps_are_channels_last_and_the_late_ones_contiguous(
+    learns, side, count
+):
+    with torch.set_grad_enabled(learns):
+        found = layout_in_each_stage(network(), torch.randn(1, 3, side, side))
+    assert found == ["last"] * count + ["first"] * (4 - count)
+
+
+@contextlib.contextmanager
+def gpu_of(capability, dtype, monkeypatch):
+    """A GPU of which PyTorch tells shapes and formats without computing."""
+    monkeypatch.setattr(memory_format, "is_eager_batch", lambda x: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.version, "hip", None)
+    processor.gpu_capability.cache_clear()
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with FakeTensorMode(), torch.device("cuda"):
+            yield
+    finally:
+        torch.set_default_dtype(before)
+        processor.gpu_capability.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("capability", "dtype", "inside"),
+    [
+        ((7, 0), torch.float16, "last"),
+        ((9, 0), torch.bfloat16, "last"),
+        ((9, 0), torch.float32, "first"),
+        ((6, 1), torch.float16, "first"),
+    ],
+)
+def test_half_precision_on_tensor_cores_is_channels_last(monkeypatch, capability, dtype, inside):
+    with gpu_of(capability, dtype, monkeypatch):
+        net = network().eval()
+        x = torch.empty(1, 3, 64, 64)
+        assert memory_format.starts_channels_last(x, net) == (inside == "last")
+        if dtype != torch.bfloat16:  # PyTorch does not know these formats without a GPU
+            assert layout_in_each_stage(net, x) == [inside] * 4
+        outputs = net(x)
+    assert {(out.device.type, out.dtype) for out in outputs} == {("cuda", dtype)}
+    assert layouts(outputs) == {"first"}
+
+
+def test_autocast_on_tensor_cores_is_channels_last(monkeypatch):
+    with gpu_of((8, 0), torch.float32, monkeypatch):
+        net, x = network(), torch.empty(1, 3, 64, 64)
+        assert not memory_format.starts_channels_last(x, net)
+        monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: device == "cuda")
+        monkeypatch.setattr(torch, "get_autocast_dtype", lambda device: torch.float16)
+        assert memory_format.starts_channels_last(x, net)
 
 
 def test_every_head_can_work_with_the_outputs():

@@ -7,7 +7,12 @@ from typing import Any
 from torch import Tensor
 
 from ...layers import run_layers
-from ..memory_format import channels_last_helps, to_channels_last
+from ..memory_format import (
+    back_to_contiguous,
+    starts_channels_last,
+    stays_channels_last,
+    to_channels_last,
+)
 
 
 def maps_in_order(net: Any, x: Tensor, stages: int) -> tuple[list[Tensor], bool]:
@@ -21,7 +26,7 @@ def maps_in_order(net: Any, x: Tensor, stages: int) -> tuple[list[Tensor], bool]
         stages: how many of them are run.
 
     Returns:
-        The maps, and whether they are in channels_last format though ``x`` is contiguous: those
+        The maps, and whether some are in channels_last format though ``x`` is contiguous: those
         that are given on are then to be made contiguous.
 
     Example:
@@ -32,7 +37,7 @@ def maps_in_order(net: Any, x: Tensor, stages: int) -> tuple[list[Tensor], bool]
         >>> [tuple(one.shape) for one in maps]
         [(1, 16, 32, 32), (1, 16, 16, 16), (1, 16, 16, 16)]
     """
-    back = net.channels_last == "auto" and channels_last_helps(x, net)
+    back = net.channels_last == "auto" and starts_channels_last(x, net)
     if back or net.channels_last is True:
         x = to_channels_last(x)
     *before, pool = net.stem_layers
@@ -43,5 +48,8 @@ def maps_in_order(net: Any, x: Tensor, stages: int) -> tuple[list[Tensor], bool]
         maps.append(run_layers([pool], maps[-1]))
     for stage in net.stages[:stages]:
         # (N, C, h, w) -> (N, C', h / stride, w / stride)
-        maps.append(stage(maps[-1]))
+        x = maps[-1]
+        if back and not x.is_contiguous() and not stays_channels_last(x, stage):
+            x = back_to_contiguous(x)
+        maps.append(stage(x))
     return maps, back

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...options.checks import check_choice, check_int
 from ...options.errors import InputError
+from ..memory_format import back_to_contiguous
 from ..residual_unit import ResidualUnit
 from .feature_maps import maps_in_order
 
@@ -58,12 +59,12 @@ class TimmMethods:
         count = max(wanted) if stop_early else len(net.stages)
         maps, back = maps_in_order(net, x, count)
         del maps[1:2]  # behind the stem's pooling, which timm does not count
-        chosen = [maps[index].contiguous() if back else maps[index] for index in wanted]
+        chosen = [back_to_contiguous(maps[index]) if back else maps[index] for index in wanted]
         if output_fmt == "NHWC":
             chosen = [one.permute(0, 2, 3, 1) for one in chosen]
         if intermediates_only:
             return chosen
-        return maps[-1].contiguous() if back else maps[-1], chosen
+        return back_to_contiguous(maps[-1]) if back else maps[-1], chosen
 
     def set_grad_checkpointing(self, enable: bool = True) -> None:
         """Recompute each block in the backward pass, or not; as ``with_cp``."""
