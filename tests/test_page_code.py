@@ -4,16 +4,25 @@ A page runs in an empty folder. Blocks marked `python` and `sh` are run; those m
 `bash` are only shown: they name files of the reader's, download, or never end.
 """
 
+import json
 import re
 import shlex
+import sys
+import threading
+from http.server import HTTPServer
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.request import urlopen
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from resblock_backbones.commands.front import main
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
 PAGES = sorted(ROOT.glob("docs/**/*.md"))
 NEEDS = re.compile(r"^# needs: (\w+)", re.MULTILINE)
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -80,3 +89,70 @@ def test_the_code_of_the_page_about_export_runs(empty_folder):
     assert [tuple(feature.shape[2:]) for feature in names["features"]] == [
         (224 // stride, 224 // stride) for stride in (4, 8, 16, 32)
     ]
+
+
+def detector():
+    """A small one of torchvision's, with random weights that tell images apart."""
+    from spread_weights import spread_weights
+    from torchvision.models.detection import FCOS
+
+    from resblock_backbones import FlexResNet
+    from resblock_backbones.adapters.torchvision import FlexResNetFPN
+
+    torch.manual_seed(0)
+    body = FlexResNetFPN(FlexResNet(18, width=0.125), out_channels=32)
+    model = FCOS(body, num_classes=4, score_thresh=0.1).eval()
+    spread_weights(model, lambda: model([torch.rand(3, 90, 120)]))
+    return model
+
+
+@pytest.mark.slow
+def test_the_programs_that_run_an_exported_model_run(empty_folder, monkeypatch):
+    for library in ("onnxscript", "onnxruntime", "openvino"):
+        pytest.importorskip(library)
+    text = (ROOT / "docs/deploy.md").read_text()
+    blocks = re.findall(r"^```py\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    written, asked, server, openvino = (
+        next(one for one in blocks if word in one)
+        for word in ("export_model(", "Predictor(", "HTTPServer(", "openvino")
+    )
+    pixels = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
+    for name in ("a.jpg", "b.jpg"):
+        Image.fromarray(pixels).save(name)
+    images = np.array(Image.open("a.jpg").convert("RGB"))
+    names = {"detector": detector(), "image": images}
+    exec(written, names)
+    exec(asked.replace("score_threshold=0.3", "score_threshold=0"), names)
+    assert len(names["prediction"]) > 0
+
+    def serve_one(self):
+        thread = threading.Thread(target=self.handle_request)
+        thread.start()
+        data = Path("a.jpg").read_bytes()
+        with urlopen(f"http://localhost:{self.server_port}", data=data, timeout=60) as answer:
+            names["answer"] = json.load(answer)
+        thread.join()
+        self.server_close()
+
+    monkeypatch.setattr(HTTPServer, "serve_forever", serve_one)
+    exec(server.replace("8000)", "0)").replace('"model.onnx"', '"model.onnx", score_threshold=0'),
+         names)  # fmt: skip
+    assert {"bbox", "score", "category_id"} <= names["answer"][0].keys()
+
+    # OpenVINO finds what the session of ONNX Runtime does, in the same order.
+    names["images"] = images.transpose(2, 0, 1)[None].astype(np.float32)
+    exec(openvino, names)
+    session = onnxruntime_session("model.onnx")
+    for ours, theirs in zip(
+        [names[key] for key in ("boxes", "scores", "labels", "count")],
+        session.run(["boxes", "scores", "labels", "num_detections"], {"images": names["images"]}),
+        strict=True,
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=1e-2)
+    assert names["count"][0] > 0
+
+
+def onnxruntime_session(file):
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])

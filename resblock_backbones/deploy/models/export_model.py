@@ -200,9 +200,11 @@ class _silent_exporter:  # noqa: N801 - used as a function
     """Without what the exporter logs: what goes wrong is raised too."""
 
     def __enter__(self) -> None:
-        self.level = logging.getLogger("torch.onnx").level
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        logging.getLogger("onnxscript").setLevel(logging.ERROR)
+        self.loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+        self.levels = [one.level for one in self.loggers]
+        for one in self.loggers:
+            one.setLevel(logging.ERROR)
 
     def __exit__(self, *_: object) -> None:
-        logging.getLogger("torch.onnx").setLevel(self.level)
+        for one, level in zip(self.loggers, self.levels, strict=True):
+            one.setLevel(level)
