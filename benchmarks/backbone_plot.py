@@ -32,7 +32,11 @@ def draw(done: Done, folder: Path, prefix: str) -> list[tuple[Path, str]]:
             _draw_growth(growing, what, file)
             drawn.append((file, f"{what}: scaling with the image size and the batch size"))
     for table in ("inference", "training"):
-        sections = [pair for pair in done.values() if pair[0].table == table and not pair[0].grows]
+        sections = [
+            pair
+            for pair in done.values()
+            if pair[0].table == table and not pair[0].grows and not pair[0].key.endswith("small")
+        ]
         if sections:
             file = folder / f"{prefix}-{table}-depths.png"
             _draw_depths(sorted(sections, key=lambda pair: pair[0].depth), file)

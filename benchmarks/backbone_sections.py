@@ -118,6 +118,17 @@ def _cpu(quick: bool, rounds: int) -> Iterator[Section]:
             rounds if depth == depths[0] else few,
             peak=True,
         )
+    small = (2, 3, side // 2, side // 2)
+    yield Section(
+        f"training-{depths[0]}-small",
+        f"Forward and backward, ResNet-{depths[0]}, {text(small)}, first stage frozen, norms in "
+        "eval mode",
+        "training",
+        depths[0],
+        (small,),
+        tuple(TABLES["training"]),
+        rounds,
+    )
     yield Section(
         f"norms-{depths[0]}",
         f"Forward and backward, ResNet-{depths[0]}, {text(pair)}, nothing frozen, norms in train "

@@ -18,6 +18,8 @@ import math
 import os
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -90,6 +92,9 @@ def write_page(
         for section in sections
         if (record := _read(results, section, here)) is not None
     }
+    if given.name:
+        _write_part(given, done, here)
+        return
     lines = [f"## {HEADINGS[given.device]}", ""]
     if given.device == "cpu":
         lines += [INTRODUCTION, ""]
@@ -106,6 +111,19 @@ def write_page(
     put_section(given.write, f"backbones {given.device}", lines)
     if given.device == "cpu" and not has_section(given.write, "backbones cuda"):
         put_section(given.write, "backbones cuda", unmeasured())
+
+
+def _write_part(
+    given: argparse.Namespace, done: Mapping[str, tuple[Section, Record]], here: dict[str, object]
+) -> None:
+    """Write the chosen sections between markers of their own, below those of other machines."""
+    lines = [f"## {HEADINGS[given.device]}: {given.name}", ""]
+    for section, record in done.values():
+        lines += table(section, record)
+    lines += [f"Medians of {given.rounds} runs in turn; {here['machine']}.", ""]
+    chosen = f"--only {' '.join(done)} --rounds {given.rounds} --name '{given.name}'"
+    lines.append(f"`python benchmarks/backbones.py {chosen}`")
+    put_section(given.write, f"backbones {given.device} {given.name}", lines)
 
 
 def unmeasured() -> list[str]:
@@ -152,6 +170,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small images, few runs")
     parser.add_argument("--fresh", action="store_true", help="measure everything again")
     parser.add_argument("--only", nargs="+", metavar="SECTION", help="measure only these")
+    parser.add_argument(
+        "--name", help="write the sections of --only, without memory, under this processor's name"
+    )
     parser.add_argument("--rounds", type=int, help="runs of each variant [15]")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument(
@@ -164,10 +185,12 @@ def arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if given.rounds is not None and given.rounds < 2:
         parser.error(f"--rounds {given.rounds}: at least 2, to compute quartiles")
+    if given.name and not given.only:
+        parser.error(f"--name {given.name}: needs --only, the sections to measure")
     if given.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda: no GPU is available")
     kind = f"{given.device}{'-quick' if given.quick else ''}"
-    given.results = (given.results or ROOT / "build/benchmarks") / kind
+    given.results = (given.results or ROOT / "build/benchmarks") / kind / (given.name or "")
     given.rounds = given.rounds or (2 if given.quick else 15)
     if given.write is None:
         # Results with small images do not belong on the page.
@@ -179,8 +202,10 @@ def main() -> int:
     given = arguments()
     sections = plan(given.device, quick=given.quick, rounds=given.rounds)
     unknown = set(given.only or ()) - {section.key for section in sections}
+    keys = ", ".join(section.key for section in sections)
+    if given.name:
+        sections = [replace(one, peak=False) for one in sections if one.key in given.only]
     if unknown:
-        keys = ", ".join(section.key for section in sections)
         print(f"error: --only {' '.join(sorted(unknown))}: choose from {keys}", file=sys.stderr)
         return 2
     if given.fresh:

@@ -79,6 +79,16 @@ def test_engines_are_compared_with_the_best_of_them(run, modules, tmp_path):
         assert any("(1.00)" in shares[name] for name in ("ONNX Runtime", "OpenVINO"))
 
 
+def test_sections_of_another_processor_stand_beside_the_others(run, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- backbones cpu -->\nold\n<!-- /backbones cpu -->\n")
+    named = ("--only", "training-18-small", "--name", "a processor", "--write", str(page))
+    assert run(*named)[0] == 0
+    text = page.read_text()
+    assert "old" in text and text.count("## Backbones on the CPU: a processor") == 1
+    assert "| FlexResNet, channels_last=True |" in text and "unmeasured" not in text
+
+
 def test_the_share_of_an_engine_is_that_of_the_fastest(modules):
     sections, table, _, _, _ = modules
     names = ("torchvision", "ONNX Runtime", "OpenVINO", "FlexResNet, fused")
