@@ -114,7 +114,13 @@ def export(
     """
     backbone = net.net if isinstance(net, FusedBackbone) else net
     if not isinstance(backbone, FlexResNet):
-        raise TypeError(f"export: {type(backbone).__name__} is not a FlexResNet, nor a fused one")
+        inside = getattr(backbone, "backbone", None)
+        hint = "" if inside is None else "; export_model() writes whole models"
+        if isinstance(inside, FlexResNet | FusedBackbone):
+            hint += ", and export(model.backbone) its backbone"
+        raise TypeError(
+            f"export: {type(backbone).__name__} is not a FlexResNet, nor a fused one{hint}"
+        )
     target = Path(path).expanduser()
     check_target(target, to, replace)
     if opset is not None:

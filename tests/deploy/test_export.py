@@ -224,6 +224,10 @@ def test_wrong_arguments_are_refused_by_name(tmp_path):
         export(net, tmp_path / "a.pt2", to="pt2", opset=20)
     with pytest.raises(TypeError, match="Linear is not a FlexResNet"):
         export(torch.nn.Linear(1, 1), tmp_path / "a.pt2", to="pt2")
+    detector = torch.nn.Module()
+    detector.backbone = net
+    with pytest.raises(TypeError, match=r"export_model\(\) writes .* export\(model.backbone\) its"):
+        export(detector, tmp_path / "a.pt2", to="pt2")
     assert list(tmp_path.iterdir()) == [there]
 
 
