@@ -17,6 +17,9 @@ FOLDER = ROOT / "docs/figures"
 TRAINING = (
     "Forward and backward, ResNet-{depth}, 2x3x640x640, first stage frozen, norms in eval mode"
 )
+BATCH_STATISTICS = (
+    "Forward and backward, ResNet-50, 2x3x640x640, nothing frozen, norms in train mode"
+)
 INK, SOFT, LINE, PAPER = "#1a1c2c", "#5a6070", "#3f51b5", "#ffffff"
 
 # What the block is made of: the layer, and the options that change it.
@@ -137,10 +140,10 @@ def rooms() -> str:
     return svg(880, 60 + len(found) * 34, parts)
 
 
-def measured(depth: int) -> dict[str, tuple[float, float, float]]:
+def measured(depth: int, heading: str = TRAINING) -> dict[str, tuple[float, float, float]]:
     """Variant -> milliseconds, saved and peak MiB of a training step, in docs/benchmarks.md."""
     page = (ROOT / "docs/benchmarks.md").read_text()
-    section = page.partition(f"### {TRAINING.format(depth=depth)}\n")[2].partition("###")[0]
+    section = page.partition(f"### {heading.format(depth=depth)}\n")[2].partition("###")[0]
     found = {}
     for row in re.findall(r"^\| (.+) \|$", section, re.MULTILINE)[1:]:
         name, ms, _, _, saved, _, peak, _ = (
@@ -174,15 +177,25 @@ def plots() -> None:
     axes.legend(frameon=False)
     save(figure, "saved-activations.svg")
 
-    figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
-    for name, (ms, _, peak) in numbers[50].items():
-        ours = name.startswith("FlexResNet")
-        axes.scatter(peak, ms, color=LINE if ours else "#ef6c00", zorder=3)
-        side = {"xytext": (-6, 4), "ha": "right"} if ours else {"xytext": (6, 4), "ha": "left"}
-        axes.annotate(name, (peak, ms), textcoords="offset points", fontsize=8, **side)
-    axes.set(xlabel="peak memory of a training step, MiB", ylabel="time of a training step, ms")
-    axes.margins(x=0.35, y=0.15)
-    axes.grid(alpha=0.3)
+    figure, sides = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
+    steps = {
+        "norms in eval mode, first stage frozen": TRAINING,
+        "batch statistics": BATCH_STATISTICS,
+    }
+    for axes, (title, heading) in zip(sides, steps.items(), strict=True):
+        for number, (name, (ms, _, peak)) in enumerate(measured(50, heading).items(), 1):
+            ours = name.startswith("FlexResNet")
+            colour = LINE if ours else "#ef6c00"
+            axes.scatter(peak, ms, color=colour, zorder=3, label=f"{number}  {name}")
+            axes.annotate(
+                str(number), (peak, ms), xytext=(5, 4), textcoords="offset points", fontsize=8
+            )
+        axes.set(title=title, xlabel="peak memory of a training step, MiB", xlim=(500, 2150))
+        axes.grid(alpha=0.3)
+        axes.legend(
+            fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=1
+        )
+    sides[0].set_ylabel("time of a training step, ms")
     save(figure, "time-memory.svg")
 
 

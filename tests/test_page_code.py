@@ -1,7 +1,8 @@
 """The code of the site's pages runs: block after block, as someone who copies it would.
 
 A page runs in an empty folder. Blocks marked `python` and `sh` are run; those marked `py` and
-`bash` are only shown: they name files of the reader's, download, or never end.
+`bash` name files of the reader's, download, or never end: test_shown_code.py and
+test_page_commands.py have them.
 """
 
 import json
@@ -26,6 +27,11 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 PAGES = sorted(ROOT.glob("docs/**/*.md"))
 NEEDS = re.compile(r"^# needs: (\w+)", re.MULTILINE)
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+#: A block of Python, and what it prints right behind it.
+WITH_OUTPUT = re.compile(
+    r"^```python\n((?:(?!```)[^\n]*\n)*)```\n\n```text\n(.*?)^```", re.MULTILINE | re.DOTALL
+)
 
 
 def commands(text: str) -> list[tuple[list[str], int]]:
@@ -74,9 +80,17 @@ def test_blocks_of_a_shell_hold_our_command_alone():
                 assert {words[0] for words, _ in commands(text)} == {"resblock"}, f"{page}: {text}"
 
 
-@pytest.mark.parametrize("name", ["index.md", "options.md", "adapters.md"])
-def test_the_code_of_a_page_runs(empty_folder, name):
-    run_page(ROOT / "docs" / name)
+PLAIN = ["index.md", "options.md", "adapters.md", "operators.md", "loading.md"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", PLAIN)
+def test_the_code_of_a_page_runs_and_prints_what_is_shown_behind_it(empty_folder, name, capsys):
+    page = ROOT / "docs" / name
+    run_page(page)
+    printed = capsys.readouterr().out
+    for _, text in WITH_OUTPUT.findall(page.read_text()):
+        assert text in printed
 
 
 def test_the_code_of_the_page_about_export_runs(empty_folder):
