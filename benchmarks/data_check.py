@@ -1,6 +1,7 @@
 """Time and memory of `resblock check` on 5,000 images of 640x480 with 20,000 annotations.
 
-    python benchmarks/data_check.py            # prints a table
+    python benchmarks/data_check.py                             # prints a table
+    python benchmarks/data_check.py --write docs/benchmarks.md  # and puts it into the page
     python benchmarks/data_check.py --images 500
 
 Each run is a process of its own; the second finds what the first remembered of the images.
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from page import processor, put_section
 from PIL import Image
 
 SIZE = (640, 480)
@@ -81,15 +83,37 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=5000)
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table into this page")
     given = parser.parse_args()
+    rows = ["| run | time | peak memory |", "|---|---:|---:|"]
     # Beside the data, not in it: what is remembered is no part of it.
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as cache:
         file = make(Path(folder), given.images)
         print(f"{given.images} images of {SIZE[0]}x{SIZE[1]}, {OBJECTS * given.images} annotations")
-        print("| run | time | peak memory |\n|---|---|---|")
         for name in ("first", "second"):
             seconds, memory = run(file, Path(cache))
-            print(f"| {name} | {seconds:.1f} s | {memory:.0f} MB |")
+            rows.append(f"| {name} | {seconds:.1f} s | {memory:.0f} MB |")
+    print("\n".join(rows))
+    if given.write:
+        put_section(given.write, "data check", section(rows, given.images))
+
+
+def section(rows: list[str], images: int) -> list[str]:
+    """The lines of the page."""
+    return [
+        "## Checking a data set",
+        "",
+        f"`resblock check` of one COCO file: {images:,} JPEGs of {SIZE[0]}x{SIZE[1]}, "
+        f"{OBJECTS * images:,} annotations with boxes and polygons.",
+        "The second run finds every file as it was and tells again what the first one found.",
+        "",
+        *rows,
+        "",
+        f"One run of each in a process of its own, on {os.cpu_count()} cores of an {processor()}, "
+        "files in the system's cache.",
+        "",
+        "`python benchmarks/data_check.py --write docs/benchmarks.md`",
+    ]
 
 
 if __name__ == "__main__":

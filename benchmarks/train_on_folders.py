@@ -2,6 +2,7 @@
 
     python benchmarks/train_on_folders.py shapes-yolo digits-masks     # prints a table
     python benchmarks/train_on_folders.py                              # all of them
+    python benchmarks/train_on_folders.py --write docs/benchmarks.md   # each into the page's table
 
 `shapes` is the data set of `make train`. `digits` are scenes of scikit-learn's handwritten digits
 (pip install scikit-learn): 400 and 100 images of 128x128 with one to four digits of 24 to 40
@@ -26,6 +27,7 @@ import numpy as np
 from PIL import Image
 
 from resblock_backbones.data.shapes import SEMANTIC_CLASSES, make_shapes
+from resblock_backbones.files.whole import write_whole
 
 #: Images, digits that are drawn from, of the two splits.
 DIGITS = {"train": (400, slice(0, 1400)), "val": (100, slice(1400, None))}
@@ -152,8 +154,8 @@ def images_of(folder: Path, scenes: dict[str, list[Scene]]) -> Iterator[tuple[st
             yield split, scene
 
 
-def trained(folder: Path, work_dir: Path) -> tuple[float, str]:
-    """Minutes of a training, and the last line of its measure."""
+def trained(folder: Path, work_dir: Path) -> list[str]:
+    """Model, result, iterations and time of a training, as a row has them."""
     code = "import sys; sys.argv[0] = 'resblock'\n"
     code += "from resblock_backbones.commands.front import main; sys.exit(main())"
     command = [sys.executable, "-c", code, "train", "--data", folder, "--work-dir", work_dir]
@@ -161,13 +163,33 @@ def trained(folder: Path, work_dir: Path) -> tuple[float, str]:
     said = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
     if said.returncode:
         raise SystemExit(f"{folder.name}: {said.stderr[-500:]}")
-    found = re.findall(r"^(mIoU|bbox_mAP) +([\d.]+)$", said.stdout + said.stderr, re.MULTILINE)
-    name, value = found[-1]
-    return (time.monotonic() - began) / 60, f"{name} {value}"
+    text = said.stdout + said.stderr
+    name, value = re.findall(r"^(mIoU|bbox_mAP) +([\d.]+)$", text, re.MULTILINE)[-1]
+    model = re.findall(r"^model +([\w-]+)", text, re.MULTILINE)[0]
+    batch, count = re.findall(r"batches of (\d+).*?([\d,]+) iterations", text)[0]
+    minutes = (time.monotonic() - began) / 60
+    return [
+        model,
+        f"{name.replace('_', ' ')} {value}",
+        f"{int(count.replace(',', '')):,} of {batch} images",
+        f"{minutes:.1f} min",
+    ]
+
+
+def put_row(page: Path, row: str) -> None:
+    """Replace the row of a folder in the page's table."""
+    name = row.split("|")[1]
+    lines = page.read_text().splitlines()
+    places = [number for number, line in enumerate(lines) if line.startswith(f"|{name}|")]
+    if len(places) != 1:
+        raise SystemExit(f"{page}: has {len(places)} rows of{name}")
+    lines[places[0]] = row
+    write_whole(page, ("\n".join(lines) + "\n").encode())
 
 
 SETS = {"shapes": shapes, "digits": digits}
 FORMATS = {"yolo": as_yolo, "voc": as_voc, "masks": as_masks}
+TITLES = {"yolo": "YOLO", "voc": "Pascal VOC", "masks": "label maps"}
 
 
 def main() -> None:
@@ -175,18 +197,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     choices = [f"{name}-{form}" for name in SETS for form in FORMATS]
     parser.add_argument("runs", nargs="*", metavar="SET-FORMAT", help=f"[{' '.join(choices)}]")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put each row into this page")
     given = parser.parse_args()
     unknown = set(given.runs) - set(choices)
     if unknown:
         parser.error(f"{unknown.pop()}: one of {', '.join(choices)}")
-    print("| folder | result | time |\n|---|---:|---:|")
+    print("| folder | model | result | iterations | time |\n|---|---|---:|---:|---:|")
     for run in given.runs or choices:
         name, form = run.split("-")
         with tempfile.TemporaryDirectory() as place:
             classes, scenes = SETS[name](Path(place, "source"))
             FORMATS[form](Path(place, run), classes, scenes)
-            minutes, result = trained(Path(place, run), Path(place, "run"))
-        print(f"| {name} as {form} | {result} | {minutes:.1f} min |", flush=True)
+            cells = trained(Path(place, run), Path(place, "run"))
+        row = f"| {' | '.join([f'{name} as {TITLES[form]}', *cells])} |"
+        print(row, flush=True)
+        if given.write:
+            put_row(given.write, row)
 
 
 if __name__ == "__main__":

@@ -171,6 +171,7 @@ def test_bands_of_a_tiff_are_told_and_not_taken_for_a_photo(tmp_path):
             told = pixel_fault(facts, Loader())
             assert (told is None) == (samples == 1)
             assert pixel_fault(facts, Loader("unchanged", "tifffile")) is None
+            assert size_of(file, Loader("unchanged", "tifffile")) == (24, 32)
     with pytest.raises(ImageError, match="a TIFF of 5 bands, which is no photo"):
         read_image(tmp_path / "5_uint16.tif")
     photo = tmp_path / "photo.tif"

@@ -70,6 +70,9 @@ def size_of(path: Path, loader: Loader | None = None) -> tuple[int, int]:
     Raises:
         ImageError: it is no image.
     """
+    bands = bands_of(path) if loader is not None and loader.backend == "tifffile" else None
+    if bands is not None:
+        return bands.height, bands.width
     with opened_image(path) as image:
         width, height = stored_size(image)
         turned = (loader or Loader()).turns_format(image.format or "") and lies_on_its_side(image)
