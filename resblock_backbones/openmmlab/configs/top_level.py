@@ -17,6 +17,7 @@ from .nearest import is_slip_of
 
 #: Top-level keys that every MMEngine config may have.
 TOP_LEVEL_KEYS = (frozenset(inspect.signature(Runner).parameters) - {"cfg"}) | {
+    "channels_last",
     "compile",
     "custom_imports",
     "default_scope",

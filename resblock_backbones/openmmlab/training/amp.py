@@ -6,8 +6,9 @@ autocast to bfloat16, and since bfloat16 has the exponent range of float32, no g
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmengine.config import ConfigDict
@@ -15,7 +16,13 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 from torch import nn
 
+from ...layers.processor import has_tensor_cores
 from ...options.errors import ConfigError
+from ...resnet.memory_format import weights_to_channels_last
+from ...resnet.network import FlexResNet
+
+# Words in the names of classes that work on sequences, which channels last does not concern.
+_SEQUENCES = ("Transformer", "MultiheadAttention", "DeformableAttention", "WindowMSA")
 
 
 @OPTIM_WRAPPERS.register_module(force=True)
@@ -73,3 +80,38 @@ def use_mixed_precision(optim_wrapper: ConfigDict, *, wanted: bool, cuda: bool) 
     if kind == optim_wrapper["type"]:
         return []
     return [f"optim_wrapper.type: {kind} -> {optim_wrapper['type']} ({why})"]
+
+
+def convert_to_channels_last(
+    model: nn.Module, optim_wrapper: Mapping[str, Any], device: torch.device
+) -> list[str]:
+    """Put a convolutional model in channels last, in place, if it trains on tensor cores in half.
+
+    With these weights PyTorch's convolutions on a GPU compute in channels last, whatever their
+    input's format.
+
+    Args:
+        model: the whole model.
+        optim_wrapper: the config's; ``AmpOptimWrapper`` means mixed precision on a GPU.
+        device: where it trains.
+
+    Returns:
+        One line per change, for the log.
+
+    >>> convert_to_channels_last(nn.Conv2d(3, 8, 3), {"type": "OptimWrapper"}, torch.device("cpu"))
+    []
+    """
+    kinds = {type(module).__name__ for module in model.modules()}
+    if (
+        optim_wrapper.get("type") != "AmpOptimWrapper"
+        or not has_tensor_cores(device)
+        or any(word in kind for kind in kinds for word in _SEQUENCES)
+    ):
+        return []
+    weights_to_channels_last(model)
+    for module in model.modules():
+        if isinstance(module, FlexResNet) and module.channels_last == "auto":
+            module.channels_last = True  # the neck would convert contiguous maps back
+    return [
+        "model: channels last, which tensor cores read (channels_last=False in the config: not)"
+    ]
