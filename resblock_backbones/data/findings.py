@@ -18,7 +18,7 @@ class Finding:
 
     Attributes:
         level: ``error``: a run would stop, or would learn or measure something else than what
-            is meant; ``warning``: something is left out or looks wrong; ``note``: it was mended.
+            is meant; ``warning``: something is left out or looks wrong; ``note``: it was repaired.
         message: of the first place: where, what, and what would be right.
         places: of all others of the kind.
     """
@@ -88,7 +88,7 @@ class Findings:
         self.add("warning", kind, place, message)
 
     def note(self, kind: str, place: str, message: str) -> None:
-        """Add something that was mended."""
+        """Add something that was repaired."""
         self.add("note", kind, place, message)
 
     def __iter__(self) -> Iterator[Finding]:

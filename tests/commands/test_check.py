@@ -59,14 +59,14 @@ def test_what_is_certain_is_mended_in_a_copy(tmp_path, capfd):
     assert status == 2 and "other kinds of mistakes: 4" in error
     for told in ("the id 7 of annotations[0]", "2 points", "'bbox'", "backslashes", "name 'cat'"):
         assert told in out or told.replace("2 points", "1 points") in out
-    status, out, _ = check(capfd, tmp_path / "data", "--fix", tmp_path / "mended")
+    status, out, _ = check(capfd, tmp_path / "data", "--fix", tmp_path / "repaired")
     assert status == 0 and "numbered from 1" in out and "dropped" in out
     assert file.read_bytes() == before
-    mended = check_coco(tmp_path / "mended/a.json", tmp_path / "data", masks=True).document
-    assert not list(mended.findings)
+    repaired = check_coco(tmp_path / "repaired/a.json", tmp_path / "data", masks=True).document
+    assert not list(repaired.findings)
     expected = coco()
-    assert mended.content["annotations"] == expected["annotations"]
-    assert mended.content["categories"] == expected["categories"]
+    assert repaired.content["annotations"] == expected["annotations"]
+    assert repaired.content["categories"] == expected["categories"]
 
 
 def test_a_second_check_of_what_has_not_changed_opens_nothing(tmp_path, monkeypatch, capfd):
@@ -96,8 +96,8 @@ def only(function, folder):
 def test_masks_of_0_and_255_are_mended(tmp_path, capfd):
     formats.as_masks(tmp_path / "data", on=255)
     assert "255 is ignored" in check(capfd, tmp_path / "data")[2]
-    assert check(capfd, tmp_path / "data", "--fix", tmp_path / "mended")[0] == 0
-    assert len(list((tmp_path / "mended/labels").glob("*.png"))) == 8
+    assert check(capfd, tmp_path / "data", "--fix", tmp_path / "repaired")[0] == 0
+    assert len(list((tmp_path / "repaired/labels").glob("*.png"))) == 8
 
 
 def test_two_formats_in_a_folder_are_an_error_until_one_is_chosen(tmp_path, capfd):

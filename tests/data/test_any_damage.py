@@ -22,7 +22,7 @@ FIELDS = {
     "categories": ("id", "name"),
     "annotations": ("id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation"),
 }
-#: Values that are right for the layer below, or certain to mend: told as a note, or not at all.
+#: Values that are right for the layer below, or certain to repair: told as a note, or not at all.
 ALLOWED = {
     ("annotations", "id"): (-7, "12", "text"),
     ("annotations", "area"): (None,),
@@ -121,7 +121,7 @@ DAMAGES = [
 
 
 def is_allowed(before, after):
-    """Whether the two files differ only in values that are right or certain to mend."""
+    """Whether the two files differ only in values that are right or certain to repair."""
     for (part, key), values in ALLOWED.items():
         for old, new in zip(before[part], after[part], strict=False):
             if isinstance(new, dict) and old.get(key) != new.get(key):

@@ -1,4 +1,4 @@
-"""Every value of an annotation file that is read is checked; what is certain is mended."""
+"""Every value of an annotation file that is read is checked; what is certain is repaired."""
 
 import copy
 import json
@@ -222,10 +222,10 @@ def test_a_mask_elsewhere_than_its_box_and_a_wrong_area_are_warnings(tmp_path):
     assert "its 'area' is 500, that of its box 72" in lines(document, "warning")[0]
 
 
-# --- files that are right for the layer below, or certain to mend ---
+# --- files that are right for the layer below, or certain to repair ---
 
 
-def mended(folder, content, **options):
+def repaired(folder, content, **options):
     document = check(folder, content, **options)
     assert not lines(document, "error"), lines(document, "error")
     return json.loads(write_copy(document, folder / "run").read_text()), lines(document, "note")
@@ -240,13 +240,13 @@ def without(key):
 
 def test_what_is_missing_and_certain_is_filled_in(tmp_path):
     for key in ("iscrowd", "area"):
-        content, notes = mended(tmp_path, without(key))
+        content, notes = repaired(tmp_path, without(key))
         assert content == coco() and f"has no '{key}'" in notes[0] and "and 15 more" in notes[0]
-    content, notes = mended(tmp_path, changed(coco(), ANNOTATION, 3, area=0, iscrowd=None))
+    content, notes = repaired(tmp_path, changed(coco(), ANNOTATION, 3, area=0, iscrowd=None))
     assert content == coco() and len(notes) == 2
     content = coco()
     del content["images"][2]["width"]
-    assert mended(tmp_path, content)[0] == coco()
+    assert repaired(tmp_path, content)[0] == coco()
 
 
 @pytest.mark.parametrize("first", [0, -3, "text"])
@@ -254,7 +254,7 @@ def test_annotation_ids_that_evaluation_cannot_use_are_numbered(tmp_path, first)
     content = coco()
     for number, one in enumerate(content["annotations"]):
         one["id"] = f"{first}{number}" if first == "text" else first + number
-    assert mended(tmp_path, content)[0] == coco()
+    assert repaired(tmp_path, content)[0] == coco()
 
 
 def test_the_original_is_never_touched_and_the_copy_is_the_same_each_time(tmp_path):
@@ -269,10 +269,10 @@ def test_the_original_is_never_touched_and_the_copy_is_the_same_each_time(tmp_pa
 def test_categories_follow_the_classes_by_name(tmp_path):
     content = coco()
     content["categories"].reverse()
-    copied, notes = mended(tmp_path, content)
+    copied, notes = repaired(tmp_path, content)
     assert [one["name"] for one in copied["categories"]] == list(CLASSES)
     assert copied == coco() and "labels go by name" in notes[0]
-    copied, _ = mended(tmp_path, coco(), classes=("dog", "cat"))
+    copied, _ = repaired(tmp_path, coco(), classes=("dog", "cat"))
     assert [one["id"] for one in copied["categories"]] == [5, 3]
     # A subset, in the file's order, leaves the file as it is.
     assert list(check(tmp_path, coco(), classes=("dog",)).findings) == []
@@ -283,7 +283,7 @@ def test_a_file_that_pycocotools_cannot_read_is_copied(tmp_path, encoding):
     file = write_coco(tmp_path)
     file.write_text(file.read_text(), encoding=encoding)
     checked = check_coco(file, tmp_path)
-    assert checked.mended
+    assert checked.repaired
     assert json.loads(write_copy(checked.document, tmp_path / "run").read_bytes()) == coco()
 
 

@@ -1,4 +1,4 @@
-"""What a config's data sets are is told before a run, and mended where it is certain."""
+"""What a config's data sets are is told before a run, and repaired where it is certain."""
 
 import json
 import shutil

@@ -2,7 +2,7 @@
 
 https://arxiv.org/abs/2008.08115, section 2.2. A false prediction is of one kind, which follows
 from its best overlap with objects of its class and of others. The cost of a kind is the mean
-average precision at an IoU of 0.5 that would be won if an oracle mended these errors alone.
+average precision at an IoU of 0.5 that would be won if an oracle repaired these errors alone.
 """
 
 from __future__ import annotations
@@ -106,8 +106,8 @@ def costs(
     now = _mean(*_predictions(results, matchings, errors, ""), positives)
     won = {}
     for kind in KINDS[:-1]:
-        mended = _mean(*_predictions(results, matchings, errors, kind), positives)
-        won[kind] = max(0.0, mended - now)
+        repaired = _mean(*_predictions(results, matchings, errors, kind), positives)
+        won[kind] = max(0.0, repaired - now)
     unseen = np.bincount(
         np.concatenate(
             [one.truth.labels[found.missed] for one, found in zip(results, errors, strict=True)]
@@ -123,17 +123,17 @@ def _predictions(
     results: Sequence[ImageResult],
     matchings: Sequence[Matching],
     errors: Sequence[ImageErrors],
-    mended: str,
+    repaired: str,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores, labels and correctness of all predictions after errors of a kind are mended."""
+    """Scores, labels and correctness of all predictions after errors of a kind are repaired."""
     scores, labels, correct = [], [], []
     for result, matching, found in zip(results, matchings, errors, strict=True):
         assert result.found.scores is not None
         kept = matching.of_found != IGNORED
         right = matching.of_found >= 0
         classes = result.found.labels.copy()
-        if mended:
-            wrong = found.kinds == KINDS.index(mended)
+        if repaired:
+            wrong = found.kinds == KINDS.index(repaired)
             targeted = wrong & (found.targets >= 0)
             kept[wrong & ~targeted] = False
             right[targeted] = True

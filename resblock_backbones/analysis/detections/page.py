@@ -257,7 +257,7 @@ def _add_errors(
     report.section(
         "Kinds of errors",
         "As TIDE counts them (Bolya et al., 2020): each false prediction is of one kind. The cost "
-        f"is what AP50, {now:.3f} now, would gain if errors of this kind alone were mended.",
+        f"is what AP50, {now:.3f} now, would gain if errors of this kind alone were repaired.",
     )
     report.plot("errors", error_bars(won, counts.tolist()), "cost of each kind, and their number")
     at = f"score ≥ {threshold:.3g}"
@@ -275,7 +275,7 @@ def _add_errors(
         kind = max(won, key=lambda one: won[one])
         report.finding(
             "note",
-            f"the most costly errors are of the kind {kind!r} ({MEANING[kind]}): mending them "
+            f"the most costly errors are of the kind {kind!r} ({MEANING[kind]}): repairing them "
             f"alone would raise AP50 from {now:.3f} to {now + won[kind]:.3f}",
         )
 

@@ -70,7 +70,7 @@ def error_bars(won: Mapping[str, float], counts: Sequence[int]) -> Any:
     axes.invert_yaxis()
     axes.set_xlim(0, 1.15 * max(0.01, *won.values()))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlabel("AP50 that mending these errors alone would add")
+    axes.set_xlabel("AP50 that repairing these errors alone would add")
     return figure
 
 

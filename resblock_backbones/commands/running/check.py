@@ -2,7 +2,7 @@
 
 resblock check CONFIG                   # the data sets of a config, as a run will use them
 resblock check data/pets                # a folder, whatever it was annotated with
-resblock check data/pets --fix mended   # and a copy in which what is certain is mended
+resblock check data/pets --fix repaired   # and a copy in which what is certain is repaired
 
 The exit status is 2 where training would stop or would learn something else than what is meant
 (lines that begin with "error"), and 0 where there are warnings and notes alone.
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fix",
         metavar="OUT",
-        help="write a copy of the annotations to this folder, in which what is certain is mended",
+        help="write a copy of the annotations to this folder, in which what is certain is repaired",
     )
     parser.add_argument("--format", help="the one to check, where the folder has several")
     add_config_options(parser)

@@ -1,4 +1,4 @@
-"""All checks of a COCO annotation file, and the copy that a run reads where it was mended."""
+"""All checks of a COCO annotation file, and the copy that a run reads where it was repaired."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Checked:
     """A checked annotation file.
 
     Attributes:
-        document: with what was certain mended.
+        document: with what was certain repaired.
         files: image id -> its file; empty where the folder of images is not known.
         facts: of these files.
     """
@@ -34,7 +34,7 @@ class Checked:
     facts: dict[Path, ImageFacts]
 
     @property
-    def mended(self) -> bool:
+    def repaired(self) -> bool:
         """Whether the document differs from its file, or pycocotools cannot read that."""
         return bool(self.document.findings.of("note"))
 
@@ -62,7 +62,7 @@ def check_coco(
         masks: whether masks are read; None: where objects have them.
         loader: how images are read.
         progress: whether a progress bar is shown.
-        fix: whether what is certain is mended also where a run refuses it.
+        fix: whether what is certain is repaired also where a run refuses it.
 
     Returns:
         What was found is in `document.findings`.

@@ -48,8 +48,8 @@ def read_document(
 
     Args:
         file: the annotation file.
-        content: of it, where it has been read already; what is mended is changed in it.
-        repair_below: the folder of its images, where what is certain is to be mended that a run
+        content: of it, where it has been read already; what is repaired is changed in it.
+        repair_below: the folder of its images, where what is certain is to be repaired that a run
             refuses.
 
     What is wrong with entries is found, not raised: entries whose place in the whole is not clear

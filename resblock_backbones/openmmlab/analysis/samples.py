@@ -112,7 +112,7 @@ def open_samples(cfg: Config, loader: str, copies: Mapping[Path, Path]) -> Sampl
     Args:
         cfg: the config.
         loader: such as `train_dataloader`.
-        copies: annotation file -> the mended copy that is read in its place.
+        copies: annotation file -> the repaired copy that is read in its place.
 
     Raises:
         ConfigError: it cannot be built.

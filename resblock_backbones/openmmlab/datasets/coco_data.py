@@ -1,6 +1,6 @@
-"""Check the annotation files of MMDetection's `CocoDataset`, and mend what is certain.
+"""Check the annotation files of MMDetection's `CocoDataset`, and repair what is certain.
 
-A file in which something was mended is written to the run's own folder, and both the data set and
+A file in which something was repaired is written to the run's own folder, and both the data set and
 the evaluator read that copy. The original stays as it is.
 """
 
@@ -46,7 +46,7 @@ class CheckedData:
         notes: lines for the log.
         warnings: likewise, louder.
         tables: what will be used, a table a data set.
-        copies: annotation file -> the mended copy that the run reads.
+        copies: annotation file -> the repaired copy that the run reads.
         images: key of a data set -> its images.
         pixels: key of a data set of label maps -> what is used of them.
         classes: loader -> the names of its classes, by label.
@@ -132,7 +132,7 @@ def check_coco_data(
     told = [one.line for one in document.findings.of("warning")]
     result.warnings += [line for line in told if line not in result.warnings]
     result.images[purpose.key] = {one.resolve() for one in checked.files.values()}
-    if checked.mended:
+    if checked.repaired:
         _use_copy(checked, purpose, result)
 
 

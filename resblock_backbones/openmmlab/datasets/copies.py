@@ -1,4 +1,4 @@
-"""Data sets and evaluators that read the mended copy of an annotation file."""
+"""Data sets and evaluators that read the repaired copy of an annotation file."""
 
 from __future__ import annotations
 

@@ -35,12 +35,12 @@ def check_datasets(
     Args:
         cfg: the whole config; its scope is imported already.
         loaders: which of its data loaders the run will use.
-        write: whether copies of mended annotation files are written, for a run.
+        write: whether copies of repaired annotation files are written, for a run.
         refuse: whether an error is raised; else all of them are in `errors`.
 
     Returns:
         Tables of what will be used, warnings, and the copies of annotation files that were
-        mended, in `<work dir>/annotations`.
+        repaired, in `<work dir>/annotations`.
 
     Raises:
         DatasetError: a folder, file, image or annotation is missing or wrong, or the classes do

@@ -1,7 +1,7 @@
 """MMEngine's runner with ten changes.
 
 The terminal output is short, a truncated image is an error, several processes work without a GPU,
-weights that do not fit the model are an error, annotations that were mended are read from a copy,
+weights that do not fit the model are an error, annotations that were repaired are read from a copy,
 a part of the config that cannot be built, or fails when it is first used, is told in one line, what
 cannot be trained well is told before the first iteration, a validation without the metric that
 chooses the best checkpoint does not end the run, COCO's numbers come from faster-coco-eval where
@@ -50,7 +50,7 @@ class FlexRunner(Runner):
         needs_all_weights: whether a checkpoint must have every weight of the model, as for testing,
             or only some, as for fine-tuning.
         classes_of_test: by label, as the test set has them; empty where that is not known.
-        annotation_copies: annotation file -> the mended copy that is read in its place.
+        annotation_copies: annotation file -> the repaired copy that is read in its place.
         reached: names of the hooks' methods that were called in training so far.
     """
 

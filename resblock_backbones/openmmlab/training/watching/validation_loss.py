@@ -44,7 +44,7 @@ class ValidationLossHook(Hook):
         if metrics is None:
             return
         if self._loader is None:
-            # Here, so that copies of mended annotation files are read.
+            # Here, so that copies of repaired annotation files are read.
             self._loader = runner.build_dataloader(copy.deepcopy(self.config), seed=0)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         losses = validation_losses(model, self._loader)
