@@ -49,6 +49,8 @@ def test_features_come_out_without_mmengine():
         "net = FlexResNet(18, width=0.25).eval()\n"
         "print([tuple(f.shape) for f in net(torch.zeros(1, 3, 64, 64))])\n"
         "assert not {'mmengine', 'mmcv', 'mmdet', 'mmseg'} & set(sys.modules)\n"
+        "others = {'timm', 'transformers', 'segmentation_models_pytorch', 'lightning'}\n"
+        "assert not (others | {'huggingface_hub', 'safetensors', 'pandas'}) & set(sys.modules)\n"
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[(1, 16, 16, 16), (1, 32, 8, 8), (1, 64, 4, 4), (1, 128, 2, 2)]"

@@ -291,6 +291,10 @@ def test_what_does_not_fit_is_told():
         FlexResNetFPN(FlexResNet(18), extra_blocks=LastLevelP6P7(2048, 256))
     with pytest.raises(ValueError, match="aux_loss=True: needs two feature maps"):
         deeplabv3(FlexResNet(18, out_indices=(3,)), 4, aux_loss=True)
+    with pytest.raises(TypeError, match="atrous_rates='6'"):
+        deeplabv3(FlexResNet(18, width=0.25), 4, atrous_rates="6")
+    with pytest.raises(ValueError, match="aspect_ratios=-1"):
+        FlexResNetFPN(FlexResNet(18, width=0.25)).anchors(aspect_ratios=(1.0, -1))
     with pytest.raises(TypeError, match="num_classes"):
         fcn(FlexResNet(18, width=0.25), "4")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
@@ -15,9 +16,10 @@ from torchvision.ops.feature_pyramid_network import (
     LastLevelMaxPool,
 )
 
-from ...options.checks import check_int
+from ...options.checks import check_int, check_number
 from ...resnet.interfaces.scripting import traced
 from ...resnet.network import FlexResNet
+from ...resnet.plan.resolve import tuple_of
 
 
 class FlexResNetFPN(nn.Module):
@@ -95,7 +97,7 @@ class FlexResNetFPN(nn.Module):
         self,
         smallest: int = 32,
         *,
-        aspect_ratios: Sequence[float] = (0.5, 1.0, 2.0),
+        aspect_ratios: float | Sequence[float] = (0.5, 1.0, 2.0),
         sizes_per_level: int = 1,
     ) -> AnchorGenerator:
         """Anchors for all levels, twice as large on each level as on the one before.
@@ -106,7 +108,7 @@ class FlexResNetFPN(nn.Module):
 
         Args:
             smallest: side of the smallest anchor, in pixels of the resized image.
-            aspect_ratios: height divided by width, of the anchors of every size.
+            aspect_ratios: height divided by width, of the anchors of every size; or one.
             sizes_per_level: how many sizes lie between one level and the next.
 
         Example:
@@ -115,12 +117,15 @@ class FlexResNetFPN(nn.Module):
         """
         check_int("smallest", smallest)
         check_int("sizes_per_level", sizes_per_level)
+        ratios = tuple_of(aspect_ratios)
+        for ratio in ratios:
+            check_number("aspect_ratios", ratio, 0, math.inf, low_open=True)
         steps = [2 ** (step / sizes_per_level) for step in range(sizes_per_level)]
         sizes = tuple(
             tuple(int(smallest * 2**level * step) for step in steps)
             for level in range(len(self.level_names))
         )
-        return AnchorGenerator(sizes, (tuple(aspect_ratios),) * len(sizes))
+        return AnchorGenerator(sizes, (ratios,) * len(sizes))
 
 
 def _names_of_levels(fpn: FeaturePyramidNetwork, channels: Sequence[int]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from ...deploy.models.torchvision_kind import SEGMENTATION_MODELS
 from ...options.checks import check_int
 from ...resnet.interfaces.scripting import traced
 from ...resnet.network import FlexResNet
+from ...resnet.plan.resolve import tuple_of
 
 #: Dilations of DeepLabV3's three convolutions, in pixels of the image (arXiv 1706.05587,
 #: section 4.1: rates 6, 12, 18 at stride 16, twice that at stride 8).
@@ -74,7 +75,7 @@ def deeplabv3(
     num_classes: int,
     *,
     aux_loss: bool = False,
-    atrous_rates: Sequence[int] | None = None,
+    atrous_rates: int | Sequence[int] | None = None,
 ) -> SegmentationModel:
     """DeepLabV3 (arXiv 1706.05587) with torchvision's head.
 
@@ -85,7 +86,7 @@ def deeplabv3(
         backbone: at stride 8 or 16 (``output_stride``).
         num_classes: with the background.
         aux_loss: whether to have the second head.
-        atrous_rates: dilations in the head; None is the paper's for the backbone's stride:
+        atrous_rates: dilations in the head, or one; None is the paper's for the backbone's stride:
             (12, 24, 36) at 8, as in torchvision, (6, 12, 18) at 16.
 
     Raises:
@@ -100,7 +101,10 @@ def deeplabv3(
     _check(backbone, num_classes, aux_loss)
     if atrous_rates is None:
         atrous_rates = [reach // backbone.out_strides[-1] for reach in ATROUS_REACH]
-    head = DeepLabHead(backbone.out_channels[-1], num_classes, atrous_rates)
+    rates = tuple_of(atrous_rates)
+    for rate in rates:
+        check_int("atrous_rates", rate)
+    head = DeepLabHead(backbone.out_channels[-1], num_classes, rates)
     return SegmentationModel(backbone, head, _aux_head(backbone, num_classes, aux_loss))
 
 
