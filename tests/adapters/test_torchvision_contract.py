@@ -215,7 +215,7 @@ def torchscript_compiles_the_wrappers(options):
     for wrap in WRAPPERS.values():
         one = wrap(build(options)).eval()
         expected = one(x)
-        scripted = torch.jit.script(copy.deepcopy(one))
+        scripted = torch.jit.script(copy.deepcopy(one).eval())
         found = scripted(x)
         assert list(found) == list(expected)
         close(found, expected)
