@@ -71,8 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with store.open("a") as file:
                 file.write(json.dumps({"model": name, **result}) + "\n")
         print(read(store)[name], flush=True)
-    if given.write:
-        put_section(given.page, "exported torchvision models", section(read(store)))
+        if given.write:
+            put_section(given.page, "exported torchvision models", section(read(store)))
     return 0
 
 

@@ -33,6 +33,7 @@ from resblock_backbones.openmmlab.export.kind import Reference  # noqa: E402
 from resblock_backbones.openmmlab.models.channels import link_channels  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "prediction"))
 from spread_weights import spread_weights  # noqa: E402
 
 CONFIGS = {
@@ -289,3 +290,15 @@ def test_a_head_with_steps_of_its_own_is_named(tmp_path):
     model.bbox_head.__class__ = OwnHead
     with pytest.raises(ExportError, match="bbox_head OwnHead: has a _predict_by_feat_single"):
         export_model(model, tmp_path / "model.onnx")
+
+
+def test_a_file_of_another_task_than_the_config_s_is_named(tmp_path):
+    from test_onnx_model import detector
+
+    from resblock_backbones.openmmlab.models.exported import ExportedModel
+    from resblock_backbones.options.errors import InputError
+
+    detector(tmp_path / "model.onnx")
+    assert ExportedModel(str(tmp_path / "model.onnx"), "detection").model.classes
+    with pytest.raises(InputError, match="is a model for detection, .* is for segmentation"):
+        ExportedModel(str(tmp_path / "model.onnx"), "segmentation")

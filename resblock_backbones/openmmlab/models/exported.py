@@ -11,6 +11,7 @@ from mmengine.model import BaseModel
 from mmengine.structures import InstanceData, PixelData
 from torch import Tensor
 
+from ...options.errors import InputError
 from ...prediction.onnx_model import OnnxModel
 
 
@@ -19,14 +20,19 @@ class ExportedModel(BaseModel):
 
     Args:
         file: the `.onnx` file of `resblock export`.
+        task: of the config, `detection` or `segmentation`.
 
     Raises:
-        InputError: it cannot be read, or is no whole model.
+        InputError: it cannot be read, is no whole model, or one of another task.
     """
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, task: str) -> None:
         super().__init__()
         self.model = OnnxModel(file)
+        if self.model.card.task != task:
+            raise InputError(
+                f"{file}: is a model for {self.model.card.task}, and the config is for {task}"
+            )
 
     def forward(
         self, inputs: Sequence[Tensor], data_samples: Sequence[Any], mode: str = "predict"

@@ -162,7 +162,9 @@ def test(
     notes = [] if views is None else [use_views(cfg, views)]
     checked = _prepare(cfg, ["test_dataloader"], notes)
     if exported:
-        cfg.model, cfg.load_from = {"type": ExportedModel, "file": checkpoint}, None
+        task = "segmentation" if scope_of(cfg) == "mmseg" else "detection"
+        cfg.model = {"type": ExportedModel, "file": checkpoint, "task": task}
+        cfg.load_from = None
     runner = _runner(cfg, checked)
     runner.needs_all_weights = not exported
     runner.classes_of_test = checked.classes.get("test_dataloader", ())
