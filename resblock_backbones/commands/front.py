@@ -7,6 +7,7 @@ of the run has died, reported in one line, or an unexpected error, with its trac
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -101,12 +102,40 @@ def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | N
         if error.name not in ("torch", "torchvision"):
             raise
         return refuse(f"{name}: needs PyTorch; pip install torch torchvision ({error})")
-    except (*mistakes, OtherProcessError) as error:
+    except (*mistakes, OtherProcessError, OSError) as error:
+        of_disk = isinstance(error, OSError) and error.errno in OF_THE_DISK
+        if not of_disk and not isinstance(error, (*mistakes, OtherProcessError)):
+            raise
         status = 1 if isinstance(error, OtherProcessError) else 2
         if show_traceback:
             traceback.print_exc()
             return status
-        return refuse(str(error), status)
+        return refuse(_of_disk(error) if of_disk else str(error), status)
+
+
+#: What a disk or its rights refuse, whatever the command is about.
+OF_THE_DISK = (
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+)
+
+
+def _of_disk(error: BaseException) -> str:
+    """What could not be written or read, and why.
+
+    >>> _of_disk(OSError(errno.ENOSPC, "No space left on device", "out/a.png"))
+    'out/a.png: No space left on device; free some of it, or write elsewhere'
+    """
+    assert isinstance(error, OSError)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    where = "" if error.filename is None else f"{error.filename}: "
+    return f"{where}{error.strerror}{'; free some of it, or write elsewhere' if full else ''}"
 
 
 def _format_warning(

@@ -39,9 +39,11 @@ def whole_file(file: Path) -> Iterator[BinaryIO]:
             # Otherwise a power failure could leave an empty file under the new name.
             os.fsync(opened.fileno())
         part.replace(file)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             part.unlink()
+        if isinstance(error, OSError) and error.filename in (None, str(part)):
+            error.filename = str(file)  # a full disk does not tell it
         raise
 
 

@@ -1,6 +1,7 @@
 """`resblock`: which command is meant, what it prints, how it ends."""
 
 import ast
+import errno
 import importlib
 import importlib.util
 import os
@@ -14,6 +15,7 @@ import pytest
 import resblock_backbones
 from resblock_backbones.commands.front import main, run_command
 from resblock_backbones.commands.table import COMMANDS
+from resblock_backbones.files.whole import whole_file
 from resblock_backbones.openmmlab.training.processes import deaths_explained
 from resblock_backbones.options.errors import InputError
 
@@ -255,3 +257,29 @@ def test_all_public_names_are_imported_without_mmengine():
     assert done.returncode == 0, done.stderr
     with pytest.raises(AttributeError, match="no_such_name"):
         resblock_backbones.no_such_name  # noqa: B018
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_disk_that_refuses_is_one_line_of_any_command(tmp_path, monkeypatch, capsys, number):
+    """It may run full in any command; the temporary file is removed."""
+    target = tmp_path / "out/shapes.json"
+
+    def run(given):
+        with whole_file(target) as opened:
+            opened.write(b"half")
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("resblock_backbones.commands.starting.configs.run", run)
+    assert run_command("configs", []) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {target}: {os.strerror(number)}") and error.count("\n") == 1
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_another_error_of_the_system_is_no_mistake_of_the_user(monkeypatch):
+    def run(given):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("resblock_backbones.commands.starting.configs.run", run)
+    with pytest.raises(OSError, match="Input/output error"):
+        run_command("configs", [])

@@ -149,9 +149,17 @@ class Predictor:
         return self.predict([self._load.of_frame(one) for one in frames], [None] * len(frames))
 
     def _forward(self, data: list[dict[str, Any]]) -> list[Prediction]:
-        inputs = [self._of_pixels(one) for one in data]
+        inputs = [self._prepared(one) for one in data]
         with torch.inference_mode():
             return [self._read(result) for result in self.model.test_step(pseudo_collate(inputs))]
+
+    def _prepared(self, one: dict[str, Any]) -> Any:
+        """An image behind the test pipeline."""
+        try:
+            return self._of_pixels(one)
+        except (AssertionError, AttributeError, KeyError, TypeError, ValueError) as error:
+            told = " ".join(str(error).split()) or type(error).__name__
+            raise ConfigError(f"test_dataloader.dataset.pipeline: a step fails: {told}") from error
 
     @property
     def _told(self) -> dict[str, Any]:

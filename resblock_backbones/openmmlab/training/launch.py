@@ -14,7 +14,6 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.evaluator import DumpResults
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
@@ -34,6 +33,7 @@ from ..models.channels import link_channels, stride_warnings
 from ..models.exported import ExportedModel
 from ..models.flexible_backbones import check_backbones
 from .amp import use_mixed_precision
+from .evaluation.dumped import WholeDumpResults
 from .processes import is_first, join_process_group
 from .resume import find_checkpoint
 from .runner import FlexRunner
@@ -169,7 +169,7 @@ def test(
     runner.needs_all_weights = not exported
     runner.classes_of_test = checked.classes.get("test_dataloader", ())
     if out is not None:
-        runner.test_evaluator.metrics.append(DumpResults(out_file_path=out))
+        runner.test_evaluator.metrics.append(WholeDumpResults(out_file_path=out))
     return runner.test()
 
 
