@@ -11,13 +11,11 @@ from mmengine.config import Config
 
 from ...analysis.report import Report, refuse_existing
 from ...options.errors import ConfigError, InputError
-from ..configs.read import read_config
-from ..configs.scopes import check_scope
 from ..datasets.dataset_checks import check_datasets
 from .map_results import add_map_results
 from .object_results import add_object_results
 from .predictions import Predictions, of_model
-from .samples import Samples, open_samples
+from .samples import Samples, open_samples, read_split
 from .saved import of_file
 
 
@@ -65,11 +63,7 @@ def analyse(
     if score_threshold is not None and not 0 <= score_threshold <= 1:
         raise InputError(f"--score-threshold {score_threshold}: must lie in 0 to 1")
     refuse_existing(Path(out), force=force)
-    cfg = read_config(config, cfg_options)
-    check_scope(cfg)
-    loader = f"{split}_dataloader"
-    if not cfg.get(loader):
-        raise ConfigError(f"{config}: has no {loader}")
+    cfg, loader = read_split(config, split, cfg_options)
     report = Report(f"{Path(config).stem}: results", [config])
     with tempfile.TemporaryDirectory() as scratch:
         cfg.work_dir = scratch

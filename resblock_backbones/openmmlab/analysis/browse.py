@@ -19,14 +19,12 @@ from ...console.progress import Progress
 from ...drawing.annotated import draw_annotated
 from ...drawing.label_maps import legend_width
 from ...options.errors import ConfigError, InputError
-from ..configs.read import read_config
-from ..configs.scopes import check_scope
 from ..datasets.coco_data import CheckedData
 from ..datasets.dataset_checks import check_datasets
 from .annotations import annotations_of
 from .as_stored import objects_as_stored
 from .model_facts import model_facts
-from .samples import Samples, evenly, open_samples
+from .samples import Samples, evenly, open_samples, read_split
 
 #: The longer side of a drawn image, in pixels.
 SIDE = 400
@@ -71,11 +69,7 @@ def browse(
         if value < 1:
             raise InputError(f"{name} {value}: must be at least 1")
     refuse_existing(Path(out), force=force)
-    cfg = read_config(config, cfg_options)
-    check_scope(cfg)
-    loader = f"{split}_dataloader"
-    if not cfg.get(loader):
-        raise ConfigError(f"{config}: has no {loader}")
+    cfg, loader = read_split(config, split, cfg_options)
     report = Report(f"{Path(config).stem}: {loader}", [config])
     with tempfile.TemporaryDirectory() as scratch:
         cfg.work_dir = scratch

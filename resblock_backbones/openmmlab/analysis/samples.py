@@ -15,7 +15,8 @@ from mmengine.registry import DATASETS, init_default_scope
 
 from ...analysis.ground_truth import GroundTruth
 from ...options.errors import ConfigError, InputError
-from ..configs.scopes import scope_of
+from ..configs.read import read_config
+from ..configs.scopes import check_scope, scope_of
 from ..datasets.copies import with_copies
 from ..datasets.images import image_as_loaded
 from ..datasets.palette import palette_of_dataset
@@ -104,6 +105,22 @@ class Samples:
         packed = self.dataset[number] if whole else leaf.prepare_data(place)
         name = Path(leaf.get_data_info(place)["img_path"]).name
         return None if packed is None else packed_annotations(name, packed)
+
+
+def read_split(
+    config: str, split: str, cfg_options: Mapping[str, Any] | None
+) -> tuple[Config, str]:
+    """A config, and the name of its loader of a split.
+
+    Raises:
+        ConfigError: the config cannot be read, or has no such loader.
+    """
+    cfg = read_config(config, cfg_options)
+    check_scope(cfg)
+    loader = f"{split}_dataloader"
+    if not cfg.get(loader):
+        raise ConfigError(f"{config}: has no {loader}")
+    return cfg, loader
 
 
 def open_samples(cfg: Config, loader: str, copies: Mapping[Path, Path]) -> Samples:
