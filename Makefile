@@ -9,7 +9,7 @@ OPENMMLAB := build/openmmlab
 TRAIN  := configs/faster_rcnn/faster-rcnn_flexr18-half_fpn_shapes.py
 TRAIN_SEG := configs/deeplabv3plus/deeplabv3plus_flexr18-half-d16_shapes.py
 
-.PHONY: help setup train train-seg test test-all test-openmmlab bench docs docs-serve lint format wheel clean
+.PHONY: help setup train train-seg test test-all test-openmmlab bench bench-gpu docs docs-serve lint format wheel clean
 
 help:
 	@echo "make train           make the 'shapes' images and train Faster R-CNN on them, from scratch"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-all        run the long ones too"
 	@echo "make test-openmmlab  run those of the MM packages on OpenMMLab's own releases"
 	@echo "make bench           measure the backbones side by side, write docs/benchmarks.md"
+	@echo "make bench-gpu       checks and benchmarks that need a GPU, in ten minutes"
 	@echo "make docs            build the site into build/site; a dead link is an error"
 	@echo "make docs-serve      show it at localhost:8000 while it is written"
 	@echo "make lint            ruff and mypy"
@@ -68,6 +69,10 @@ test-openmmlab: setup $(OPENMMLAB)/.installed
 # Half an hour on two cores. An interrupted run goes on; BENCH="--fresh" begins anew.
 bench: setup
 	@$(BIN)/python benchmarks/backbones.py $(BENCH)
+
+# Ten minutes on one GPU; BENCH="--dry-run" runs the same steps on the CPU, tiny.
+bench-gpu: setup $(SHAPES)/info.json
+	@$(BIN)/python benchmarks/gpu.py $(BENCH)
 
 docs: setup
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

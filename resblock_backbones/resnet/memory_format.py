@@ -20,7 +20,7 @@ Model = TypeVar("Model", bound=nn.Module)
 _SERIAL = 4
 
 # Values of a stage's maps for each value of its kernels, from which channels last is faster on the
-# CPU. Measured with ResNet-18 and 50 on two cores, with AVX-512 and with AVX2, which agreed:
+# CPU. Measured with ResNet-18 and 50 on two cores with AVX-512 and, for the first stage, AVX2:
 # channels last to the end of each stage in turn, 320x320 to 640x640.
 WHILE_LEARNING, OTHERWISE = 12, 0.4
 
@@ -144,12 +144,13 @@ def starts_channels_last(x: Tensor, net: Any) -> bool:
 
 
 def stays_channels_last(x: Tensor, stage: Any) -> bool:
-    """Whether a stage of a ``FlexResNet`` is faster with channels last, as its input ``x`` is.
+    """Whether a later stage of a ``FlexResNet`` is faster with channels last, as its input is.
 
     On the CPU oneDNN reorders input and output of each convolution of contiguous maps; with
     channels last PyTorch reorders the weights instead, except for 1x1 kernels, and once more for
     the gradient. So early stages gain, which have large maps and few channels, and late ones lose
-    unless the images are large. On a GPU a network that began so stays so.
+    unless the images are large. In training with AVX2 all but the first lose. On a GPU a network
+    that began so stays so.
 
     Example:
         >>> from resblock_backbones import FlexResNet
@@ -160,6 +161,8 @@ def stays_channels_last(x: Tensor, stage: Any) -> bool:
     """
     if x.device.type != "cpu":
         return True
+    if torch.is_grad_enabled() and torch.backends.cpu.get_cpu_capability() == "AVX2":
+        return False
     return _is_faster(x.shape[0] * x.shape[2] * x.shape[3] // stage[0].stride ** 2, stage)
 
 

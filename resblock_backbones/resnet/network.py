@@ -317,7 +317,7 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         x = run_layers(self.stem_layers, x)
         outputs: list[Tensor] = []
         for index, stage in enumerate(self.stages[: self.out_indices[-1] + 1]):
-            if back and not stays_channels_last(x, stage):
+            if back and index and not stays_channels_last(x, stage):
                 x = outputs[-1] if index - 1 in self.out_indices else back_to_contiguous(x)
                 back = False
             # (N, C, h, w) -> (N, C', h / stride, w / stride)

@@ -141,12 +141,21 @@ def layout_in_each_stage(net, x):
 
 
 @pytest.mark.parametrize(
-    ("learns", "side", "count"),
-    [(True, 64, 0), (True, 320, 1), (True, 640, 2), (False, 64, 1), (False, 224, 3)],
+    ("capability", "learns", "side", "count"),
+    [
+        ("AVX512", True, 64, 0),
+        ("AVX512", True, 320, 1),
+        ("AVX512", True, 640, 2),
+        ("AVX2", True, 64, 0),
+        ("AVX2", True, 640, 1),
+        ("AVX512", False, 64, 1),
+        ("AVX2", False, 224, 3),
+    ],
 )
 def test_early_stages_with_large_maps_are_channels_last_and_the_late_ones_contiguous(
-    learns, side, count
+    capability, learns, side, count, monkeypatch
 ):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     with torch.set_grad_enabled(learns):
         found = layout_in_each_stage(network(), torch.randn(1, 3, side, side))
     assert found == ["last"] * count + ["first"] * (4 - count)

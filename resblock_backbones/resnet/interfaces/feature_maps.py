@@ -46,10 +46,10 @@ def maps_in_order(net: Any, x: Tensor, stages: int) -> tuple[list[Tensor], bool]
     if stages:
         # -> (N, stem_channels, H / 4, W / 4)
         maps.append(run_layers([pool], maps[-1]))
-    for stage in net.stages[:stages]:
+    for index, stage in enumerate(net.stages[:stages]):
         # (N, C, h, w) -> (N, C', h / stride, w / stride)
         x = maps[-1]
-        if back and not x.is_contiguous() and not stays_channels_last(x, stage):
+        if back and index and not x.is_contiguous() and not stays_channels_last(x, stage):
             x = back_to_contiguous(x)
         maps.append(stage(x))
     return maps, back
