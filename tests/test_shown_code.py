@@ -35,6 +35,7 @@ RUN_HERE = {
     "compatibility.md",
     "deploy.md",
     "package.md",
+    "predict.md",
     "training.md",
     "weights.md",
     "tutorials/retrieval.md",
@@ -112,15 +113,33 @@ def test_parts_of_configs_are_python_that_mmengine_reads(empty_folder, name):  #
         assert len(config.Config.fromfile("part.py", lazy_import=False)) > 0
 
 
-def test_the_nearest_images_by_their_features(weights):
+@pytest.fixture
+def photos(weights):
+    """Six images of as many shades of grey in one folder."""
     Path("photos").mkdir()
     for number in range(6):
         grey = np.full((32, 32, 3), 40 * number, np.uint8)
         Image.fromarray(grey).save(f"photos/{number}.png")
+
+
+def test_the_nearest_images_by_their_features(photos):
     assert main(["features", "photos", "--weights", "r18.pth", "--out", "features"]) == 0
     (code,) = blocks("tutorials/retrieval.md", "py")
     nearest = run(code)["nearest"]
     assert nearest[0] == 0 and sorted(nearest) == list(range(6))
+
+
+def test_the_nearest_boxes_by_their_features(photos):
+    images = [{"id": one, "file_name": f"{one}.png"} for one in range(6)]
+    box = {"category_id": 1, "bbox": [4, 4, 20, 20]}
+    boxes = [box | {"id": one, "image_id": one} for one in range(6)]
+    Path("boxes.json").write_text(json.dumps({"images": images, "annotations": boxes}))
+    given = ["--weights", "r18.pth", "--boxes", "boxes.json", "--out", "vectors"]
+    assert main(["features", "photos", *given]) == 0
+    (code,) = blocks("predict.md", "py")
+    names = run(code)
+    assert names["index"].shape == (6, 512)
+    assert names["nearest"][0] == 0 and sorted(names["nearest"].tolist()) == list(range(6))
 
 
 @pytest.fixture
