@@ -110,7 +110,7 @@ class Report:
         )
         self._parts.append(f'<p class="legend">{items}</p>')
 
-    def images(self, row: Sequence[tuple[str, Image.Image, str]], *, width: int = 310) -> None:
+    def images(self, row: Sequence[tuple[str, Image.Image, str]], *, width: int = 300) -> None:
         """Add images side by side, and the PNG of each.
 
         Args:

@@ -14,6 +14,9 @@ from .outlines import INK, PAPER
 MAP_OPACITY = 0.55
 #: Width of the stripes on ignored pixels.
 STRIPE = 4
+#: Width of the line inside each region, which has its colour alone: where a tinted photograph
+#: could be of two classes.
+BORDER = 2
 
 NameOf = Callable[[int], str]
 ColourOf = Callable[[int], Colour]
@@ -28,7 +31,7 @@ def draw_label_map(
     legend: int = 0,
     classes: int | None = None,
 ) -> Image.Image:
-    """A copy of an image with a label map drawn over it.
+    """A copy of an image with a label map drawn over it, and a line of its colour in each region.
 
     Args:
         image: RGB.
@@ -46,6 +49,7 @@ def draw_label_map(
     tinted = Image.fromarray(colours[np.where(known, label_map, 0)])
     tint = tinted.resize(image.size, Image.Resampling.NEAREST)
     drawn = Image.blend(image, tint, MAP_OPACITY)
+    drawn.paste(tint, mask=Image.fromarray(_borders(np.asarray(tint))))
     if not known.all():
         ignored = Image.fromarray((~known).astype(np.uint8) * 255)
         ignored = ignored.resize(image.size, Image.Resampling.NEAREST)
@@ -91,6 +95,19 @@ def _draw_legend(
             font = font_for([name_of(label)], 14)
             text = f"{legible(name_of(label), label, font)} {100 * share:.1f} %"
         draw.text((left + 22, top - 2), text, fill=INK, font=font)
+
+
+def _borders(colours: np.ndarray) -> np.ndarray:
+    """``(H, W)``, bool: pixels with another colour up to `BORDER` pixels beside or above them."""
+    borders = np.zeros(colours.shape[:2], bool)
+    for step in range(1, BORDER + 1):
+        down = (colours[step:] != colours[:-step]).any(-1)
+        across = (colours[:, step:] != colours[:, :-step]).any(-1)
+        borders[step:] |= down
+        borders[:-step] |= down
+        borders[:, step:] |= across
+        borders[:, :-step] |= across
+    return borders
 
 
 def _stripes(size: tuple[int, int]) -> Image.Image:

@@ -70,6 +70,15 @@ def test_pixels_of_no_class_are_striped_and_not_in_a_classes_colour():
     assert set(np.unique(pixels[:, 200:])) == {60, 235}
 
 
+def test_a_region_has_a_line_of_its_colour_whatever_the_photograph_shows():
+    label_map = np.zeros((400, 400), int)
+    label_map[100:200, 100:200] = 1
+    drawn = draw_label_map(GREY, label_map, str, [(0, 0, 0), RED].__getitem__)
+    line = where(drawn, RED)
+    assert line[100:102, 100:200].all() and line[100:200, 198:200].all()
+    assert line.sum() == 100**2 - 96**2
+
+
 def test_the_legend_has_room_for_the_longest_name():
     assert legend_width(["a very long name of a class"]) > legend_width(["cat"]) > 60
 

@@ -106,6 +106,14 @@ def evaluated(kind, evaluation, most):
     return one
 
 
+def test_the_case_has_crowds_ignored_objects_and_empty_images():
+    truth, detections = MADE
+    with_objects = {one["image_id"] for one in truth["annotations"]}
+    assert sum(one["iscrowd"] for one in truth["annotations"]) > 5
+    assert sum(one.get("ignore", 0) for one in truth["annotations"]) > 3
+    assert len({one["image_id"] for one in detections} - with_objects) > 3
+
+
 @pytest.mark.parametrize("most", [(1, 10, 100), (100, 300, 1000)], ids=str)
 @pytest.mark.parametrize("kind", ["bbox", "segm"])
 def test_all_twelve_numbers_are_equal(kind, most):
