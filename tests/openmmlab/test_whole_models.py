@@ -93,6 +93,12 @@ def test_the_graph_finds_what_the_model_predicts(name):
     assert max(row.box for row in rows) < 0.05
 
 
+def test_no_choice_is_chance_in_large_images():
+    # In flat areas scores are equal: of the 100 objects of a black image, 20 were not in both.
+    rows = eager(built("Faster R-CNN"), example_images(size=(320, 320)))
+    assert sum(row.odd for row in rows) == 0 and sum(row.objects for row in rows) > 100
+
+
 @pytest.mark.parametrize("name", ["FCN", "DeepLabV3+"])
 def test_logits_are_those_of_the_model(name):
     rows = eager(built(name), example_images()[:3], logits=True)

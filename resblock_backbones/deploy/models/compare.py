@@ -167,30 +167,49 @@ def images_to_trace(divisor: int = 32) -> Tensor:
     return torch.zeros(2, 3, 9 * side + 11, 13 * side + 1, dtype=torch.uint8)
 
 
-def example_images(divisor: int = 32) -> list[Tensor]:
+def example_images(divisor: int = 32, size: tuple[int, int] | None = None) -> list[Tensor]:
     """Batches of images, ``(N, 3, H, W)``, uint8, to compare with.
 
-    They hold rectangles and noise; one is black.
+    They hold rectangles; the last is dark and has none. Noise lies over all: in a flat area a model
+    sees the same at every place, its scores there are equal, and which of them is chosen, or
+    suppresses the others, is chance.
+
+    Args:
+        divisor: of the sizes that the model pads to; sets those of the images.
+        size: height and width, of one image a batch; None is batches of several sizes.
+
+    Example:
+        >>> [tuple(batch.shape) for batch in example_images(size=(64, 96))][-1]
+        (1, 3, 64, 96)
     """
     generator = torch.Generator().manual_seed(0)
-    side, batches = max(32, divisor), []
-    for number, height, width in (
+    side = max(32, divisor)
+    batches: list[Tensor] = []
+    shapes = [
         (2, 3 * side + 11, 4 * side + 1),
         (1, 4 * side, 5 * side),
         (3, 5 * side + 1, 3 * side + 9),
         (2, 2 * side - 1, 4 * side - 14),
-    ):
-        images = torch.randint(0, 90, (number, 3, height, width), generator=generator)
-        for image in images:
+        (1, 3 * side, 3 * side),
+    ]
+    if size is not None:
+        shapes = [(1, *size) for _ in shapes]
+    for number, height, width in shapes:
+        dark = len(batches) + 1 == len(shapes)
+        images = torch.zeros(number, 3, height, width, dtype=torch.int64)
+        for image in () if dark else images:
             for _ in range(6):
                 top, left = (
-                    int(torch.randint(0, n - 8, (), generator=generator)) for n in (height, width)
+                    int(torch.randint(0, max(1, n - 8), (), generator=generator))
+                    for n in (height, width)
                 )
-                extent = torch.randint(8, 2 * side, (2,), generator=generator).tolist()
-                colour = torch.randint(0, 256, (3, 1, 1), generator=generator)
+                largest = max(2 * side, min(height, width) // 2)
+                extent = torch.randint(8, largest, (2,), generator=generator).tolist()
+                colour = torch.randint(0, 166, (3, 1, 1), generator=generator)
                 image[:, top : top + extent[0], left : left + extent[1]] = colour
+        images += torch.randint(0, 16 if dark else 90, images.shape, generator=generator)
         batches.append(images.to(torch.uint8))
-    return [*batches, torch.zeros(1, 3, 3 * side, 3 * side, dtype=torch.uint8)]
+    return batches
 
 
 def _compare_logits(

@@ -134,14 +134,10 @@ def export_model(
 
 
 def _batches(card: Card, static: tuple[int, int] | None, images: Sequence[Tensor]) -> list[Tensor]:
-    generated = example_images(card.divisor)
+    generated = example_images(card.divisor, static)
     if static is None:
         return [*generated, *images]
-    fixed = [
-        torch.nn.functional.interpolate(one[:1].float(), static).to(torch.uint8)
-        for one in generated
-    ]
-    return [*fixed, *(one for one in images if tuple(one.shape) == (1, 3, *static))]
+    return [*generated, *(one for one in images if tuple(one.shape) == (1, 3, *static))]
 
 
 def _program(graph: nn.Module, example: Tensor, free: bool) -> Any:
