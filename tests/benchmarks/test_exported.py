@@ -69,5 +69,8 @@ def test_speed_is_told_with_quartiles_and_against_the_first(tmp_path):
     pytest.importorskip("openvino")
     given = exported_speed._parse(["--rounds", "3"])
     times = {"PyTorch": [0.2, 0.2, 0.4], "OpenVINO": [0.1, 0.1, 0.1]}
-    text = "\n".join(exported_speed.section({"RetinaNet, shapes": times}, given))
-    assert "| RetinaNet, shapes | 160x160 | OpenVINO | 100.0 | 100.0 to 100.0 | 2.00 |" in text
+    rows = {"RetinaNet, shapes": times, "DeepLabV3+, shapes": times}
+    objects = {"RetinaNet, shapes": 40, "DeepLabV3+, shapes": 0}
+    text = "\n".join(exported_speed.section(rows, objects, given))
+    assert "| DeepLabV3+, shapes | 160x160 |  | OpenVINO |" in text
+    assert "| RetinaNet, shapes | 160x160 | 40 | OpenVINO | 100.0 | 100.0 to 100.0 | 2.00 |" in text
