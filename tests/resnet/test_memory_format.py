@@ -1,13 +1,9 @@
 """channels_last: the same numbers, lying otherwise in memory."""
 
-import contextlib
-
 import pytest
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from resblock_backbones import FlexResNet, fuse
-from resblock_backbones.layers import processor
 from resblock_backbones.resnet import memory_format
 
 LAST = torch.channels_last
@@ -159,53 +155,6 @@ def test_early_stages_with_large_maps_are_channels_last_and_the_late_ones_contig
     with torch.set_grad_enabled(learns):
         found = layout_in_each_stage(network(), torch.randn(1, 3, side, side))
     assert found == ["last"] * count + ["first"] * (4 - count)
-
-
-@contextlib.contextmanager
-def gpu_of(capability, dtype, monkeypatch):
-    """A GPU of which PyTorch tells shapes and formats without computing."""
-    monkeypatch.setattr(memory_format, "is_eager_batch", lambda x: True)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
-    monkeypatch.setattr(torch.version, "hip", None)
-    processor.gpu_capability.cache_clear()
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(dtype)
-    try:
-        with FakeTensorMode(), torch.device("cuda"):
-            yield
-    finally:
-        torch.set_default_dtype(before)
-        processor.gpu_capability.cache_clear()
-
-
-@pytest.mark.parametrize(
-    ("capability", "dtype", "inside"),
-    [
-        ((7, 0), torch.float16, "last"),
-        ((9, 0), torch.bfloat16, "last"),
-        ((9, 0), torch.float32, "first"),
-        ((6, 1), torch.float16, "first"),
-    ],
-)
-def test_half_precision_on_tensor_cores_is_channels_last(monkeypatch, capability, dtype, inside):
-    with gpu_of(capability, dtype, monkeypatch):
-        net = network().eval()
-        x = torch.empty(1, 3, 64, 64)
-        assert memory_format.starts_channels_last(x, net) == (inside == "last")
-        if dtype != torch.bfloat16:  # PyTorch does not know these formats without a GPU
-            assert layout_in_each_stage(net, x) == [inside] * 4
-        outputs = net(x)
-    assert {(out.device.type, out.dtype) for out in outputs} == {("cuda", dtype)}
-    assert layouts(outputs) == {"first"}
-
-
-def test_autocast_on_tensor_cores_is_channels_last(monkeypatch):
-    with gpu_of((8, 0), torch.float32, monkeypatch):
-        net, x = network(), torch.empty(1, 3, 64, 64)
-        assert not memory_format.starts_channels_last(x, net)
-        monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: device == "cuda")
-        monkeypatch.setattr(torch, "get_autocast_dtype", lambda device: torch.float16)
-        assert memory_format.starts_channels_last(x, net)
 
 
 def test_every_head_can_work_with_the_outputs():

@@ -6,6 +6,7 @@ import pytest
 import torch
 from literal_overlaps import common_over, rotated_common_over, suppression_groups
 from mmcv.ops import batched_nms, box_iou_rotated, nms_rotated
+from pretended_gpu import pretended_gpu
 
 from resblock_backbones.openmmlab.ops.boxes import suppression
 from resblock_backbones.openmmlab.ops.rotated import rotated_boxes
@@ -122,7 +123,10 @@ def test_it_suppresses_what_the_definition_does_in_the_same_order(threshold):
 
 def test_an_overlap_of_exactly_the_threshold_is_suppressed():
     boxes = torch.tensor([[2.0, 0.5, 4, 1, 0], [1, 0.5, 2, 1, 0]])
-    assert nms_rotated(boxes, torch.tensor([0.9, 0.8]), 0.5)[1].tolist() == [0]
+    scores = torch.tensor([0.9, 0.8])
+    assert nms_rotated(boxes, scores, 0.5)[1].tolist() == [0]
+    with pretended_gpu() as gpu:
+        assert nms_rotated(boxes.to(gpu), scores.to(gpu), 0.5)[1].tolist() == [0, 1]
 
 
 def test_labels_are_not_looked_at_as_in_compiled_mmcv():
