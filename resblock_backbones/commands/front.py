@@ -110,7 +110,8 @@ def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | N
         if show_traceback:
             traceback.print_exc()
             return status
-        return refuse(_of_disk(error) if of_disk else str(error), status)
+        named = isinstance(error, OSError) and error.strerror and error.filename is not None
+        return refuse(_of_disk(error) if of_disk or named else str(error), status)
 
 
 #: What a disk or its rights refuse, whatever the command is about.

@@ -17,7 +17,8 @@ PART = re.compile(r"\..+\.(\d+)\.part")
 def whole_file(file: Path) -> Iterator[BinaryIO]:
     """Open a file for writing that gets its name only when it is complete.
 
-    On an error the temporary file is removed, and an existing file is left unchanged.
+    On an error the temporary file is removed, so are folders that were made for it, and an existing
+    file is left unchanged.
 
     Yields:
         The temporary file, open for binary writing.
@@ -30,9 +31,10 @@ def whole_file(file: Path) -> Iterator[BinaryIO]:
         ...     Path(folder, "new", "weights.pth").read_bytes()
         b'weights'
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
+    made = [one for one in file.parents if not one.exists()]
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as opened:
             yield opened
             opened.flush()
@@ -41,7 +43,9 @@ def whole_file(file: Path) -> Iterator[BinaryIO]:
         part.replace(file)
     except BaseException as error:
         with contextlib.suppress(OSError):
-            part.unlink()
+            part.unlink(missing_ok=True)
+            for one in made:  # innermost first; stops at one that holds something by now
+                one.rmdir()
         if isinstance(error, OSError) and error.filename in (None, str(part)):
             error.filename = str(file)  # a full disk does not tell it
         raise

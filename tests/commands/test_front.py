@@ -273,7 +273,15 @@ def test_a_disk_that_refuses_is_one_line_of_any_command(tmp_path, monkeypatch, c
     assert run_command("configs", []) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"error: {target}: {os.strerror(number)}") and error.count("\n") == 1
-    assert not list((tmp_path / "out").iterdir())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_not_there_is_named_without_its_number(monkeypatch, capsys):
+    monkeypatch.setattr(
+        "resblock_backbones.commands.starting.configs.run", lambda given: Path("none.png").stat()
+    )
+    assert run_command("configs", []) == 2
+    assert capsys.readouterr().err == "error: none.png: No such file or directory\n"
 
 
 def test_another_error_of_the_system_is_no_mistake_of_the_user(monkeypatch):

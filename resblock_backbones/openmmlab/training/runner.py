@@ -34,7 +34,7 @@ from ..datasets.pipelines import kind_of
 from ..models.model_weights import behind_wrappers, compare_weights
 from .amp import convert_to_channels_last
 from .evaluation.choose import with_faster_coco
-from .screen import quiet_screen_handlers
+from .screen import quiet_screen_handlers, raise_of_log_files
 from .setup.batches import check_batches
 from .setup.first_steps import first_steps_told
 from .setup.hooks import check_checkpoint_hook, check_default_hooks
@@ -75,6 +75,7 @@ class FlexRunner(Runner):
     def build_logger(self, *args: Any, **kwargs: Any) -> logging.Logger:
         logger = super().build_logger(*args, **kwargs)
         quiet_screen_handlers(logger)
+        raise_of_log_files(logger)
         return logger
 
     @built_from("model")

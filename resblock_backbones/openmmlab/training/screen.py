@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import builtins
 import logging
+import sys
+from functools import partial
 from typing import Any
 
 #: Beginnings of the records that go to the log file only.
@@ -57,6 +59,21 @@ def quiet_screen_handlers(logger: logging.Logger) -> None:
             handler, logging.FileHandler
         ):
             handler.addFilter(KeepScreenReadable())
+
+
+def raise_of_log_files(logger: logging.Logger) -> None:
+    """Make a log file that cannot be written an error: logging prints a traceback and goes on."""
+    for handler in logger.handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handleError = partial(_raise_of, handler)  # type: ignore[method-assign]
+
+
+def _raise_of(handler: logging.FileHandler, record: logging.LogRecord) -> None:
+    error = sys.exc_info()[1]
+    if isinstance(error, OSError):
+        error.filename = handler.baseFilename  # a full disk does not tell it
+        raise error
+    logging.Handler.handleError(handler, record)
 
 
 def quiet_pycocotools() -> None:

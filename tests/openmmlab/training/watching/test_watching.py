@@ -1,6 +1,9 @@
 """What is watched while a model trains."""
 
 import copy
+import errno
+import logging
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +15,7 @@ from mmengine.runner import Runner
 
 from resblock_backbones.data import make_shapes
 from resblock_backbones.openmmlab.models.channels import link_channels
+from resblock_backbones.openmmlab.training.screen import raise_of_log_files
 from resblock_backbones.openmmlab.training.watching.finite import FiniteLossHook, TrainingError
 from resblock_backbones.openmmlab.training.watching.metrics import early_stop, main_metric
 from resblock_backbones.openmmlab.training.watching.setup import watch
@@ -115,3 +119,20 @@ def test_the_first_loss_that_is_no_number_ends_the_run_with_its_images():
     hook.after_train_iter(runner, 0, None, {"loss": torch.tensor(1.0)})
     with pytest.raises(TrainingError, match=r"iteration 7: loss_bbox is nan.* dark\.png"):
         hook.after_train_iter(runner, 0, {"data_samples": [sample]}, outputs)
+
+
+def test_a_log_file_on_a_full_disk_is_an_error_with_its_name(tmp_path, monkeypatch, capsys):
+    def full():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    logger = logging.Logger("run")
+    handler = logging.FileHandler(tmp_path / "run.log")
+    logger.addHandler(handler)
+    raise_of_log_files(logger)
+    logger.info("it has room")
+    monkeypatch.setattr(handler, "flush", full)
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        logger.info("and now it has not")
+    assert raised.value.filename == str(tmp_path / "run.log") and not capsys.readouterr().err
+    monkeypatch.undo()
+    handler.close()
