@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import weakref
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from ..options.checks import check_number
@@ -113,19 +112,30 @@ def recompute_contexts(
 
     Otherwise a batch norm would count every batch twice.
     """
-    return contextlib.nullcontext(), _keep_statistics(module)
+    return contextlib.nullcontext(), _KeptStatistics(module)
 
 
-@contextlib.contextmanager
-def _keep_statistics(module: nn.Module) -> Iterator[None]:
-    norms: list[Any] = [norm for norm in module.modules() if has_statistics(norm) and norm.training]
-    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
-    try:
+class _KeptStatistics:
+    """A context in which norms with batch statistics leave their running statistics as they are.
+
+    It can be entered again: a graph that is kept for two backward passes recomputes in both.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self.before: list[tuple[Any, float | None, Tensor | None]] = []
+
+    def __enter__(self) -> None:
+        norms: list[Any] = [
+            norm for norm in self.module.modules() if has_statistics(norm) and norm.training
+        ]
+        self.before = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
         for norm in norms:
             norm.momentum = 0.0
             if norm.num_batches_tracked is not None:
                 norm.num_batches_tracked = norm.num_batches_tracked.clone()
-        yield
-    finally:
-        for norm, (momentum, count) in zip(norms, before, strict=True):
+
+    def __exit__(self, *_: object) -> None:
+        for norm, momentum, count in self.before:
             norm.momentum, norm.num_batches_tracked = momentum, count
+        self.before = []

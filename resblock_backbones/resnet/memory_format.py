@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..layers.folding.foldable import is_eager_batch
 from ..layers.folding.one_conv import conv_dtype
 from ..layers.folding.one_pass import is_cpu_type
+from ..layers.folding.recomputed import is_several
 from ..layers.processor import has_tensor_cores
 
 ChannelsLast = bool | Literal["auto"]
@@ -84,6 +85,8 @@ def _converted_again(node: Any) -> Tensor:
 
 def _in_format(x: Tensor, last: bool) -> Tensor:
     """``x`` in one of the formats, on the CPU by transposing matrices where that is faster."""
+    if is_several(x):  # it has one dimension more, and no memory format
+        return x
     memory_format = torch.channels_last if last else torch.contiguous_format
     other = torch.contiguous_format if last else torch.channels_last
     if (

@@ -189,6 +189,25 @@ def test_a_graph_that_is_kept_gives_the_same_gradients_again(x):
     assert_same(first, torch.autograd.grad(loss, parameters), rtol=0)
 
 
+@pytest.mark.parametrize("channels_last", [False, True, "auto"])
+@pytest.mark.parametrize("with_cp", [False, True])
+@pytest.mark.parametrize("norm_eval", [False, True])
+def test_several_gradients_are_computed_at_once(norm_eval, with_cp, channels_last, monkeypatch):
+    network = sys.modules["resblock_backbones.resnet.network"]
+    monkeypatch.setattr(network, "starts_channels_last", lambda x, net: True)
+    monkeypatch.setattr(network, "stays_channels_last", lambda x, stage: stage[0].stride == 1)
+    options = {"norm_eval": norm_eval, "with_cp": with_cp, "channels_last": channels_last}
+    net = FlexResNet(18, num_stages=2, width=0.125, out_indices=(0, 1), **options).double()
+    first, last = net(torch.randn(2, 3, 32, 32, dtype=torch.float64))
+    learning = list(net.layer1.parameters())
+    several = torch.randn(3, *last.shape, dtype=torch.float64)
+    # Of a graph that is kept, also where it is computed again.
+    one_by_one = [torch.autograd.grad(last, learning, one, retain_graph=True) for one in several]
+    together = torch.autograd.grad(last, learning, several, is_grads_batched=True)
+    for number, parts in enumerate(one_by_one):
+        assert_same([whole[number] for whole in together], parts)
+
+
 def test_saved_tensors_can_be_kept_elsewhere(x):
     layers = Layers().double()
 

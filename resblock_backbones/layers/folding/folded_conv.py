@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .fold import Geometry, Terms, centre_of, column, fold, scale_of
 from .one_pass import conv_sum_relu, layout_of
-from .recomputed import as_recorded, masked_in_place, source_of, take_output
+from .recomputed import as_recorded, is_several, masked_in_place, source_of, take_output
 
 
 class FoldedConv(torch.autograd.Function):
@@ -174,13 +174,14 @@ def _times(grad_weight: Tensor, scale: Tensor | None, like: Tensor) -> Tensor:
 
     Optimizers and data-parallel training would copy a gradient of another layout.
     """
+    plainly = torch.is_grad_enabled() or is_several(grad_weight)
     if scale is None:
-        if torch.is_grad_enabled():
+        if plainly:
             return grad_weight.to(like.dtype)
         if grad_weight.dtype == like.dtype and grad_weight.stride() == like.stride():
             return grad_weight
         return torch.empty_like(like).copy_(grad_weight)
-    if torch.is_grad_enabled():
+    if plainly:
         return (grad_weight * column(scale)).to(like.dtype)
     if grad_weight.dtype == like.dtype and grad_weight.stride() == like.stride():
         return grad_weight.mul_(column(scale))

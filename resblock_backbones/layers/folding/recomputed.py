@@ -60,9 +60,25 @@ def masked_in_place(grad: Tensor, out: Tensor) -> Tensor:
         >>> masked_in_place(torch.ones(3), torch.tensor([0.0, 2.0, 0.0]))
         tensor([0., 1., 0.])
     """
-    if torch.is_grad_enabled() or out.dtype != grad.dtype or out.stride() != grad.stride():
+    if (
+        torch.is_grad_enabled()
+        or is_several(grad)
+        or out.dtype != grad.dtype
+        or out.stride() != grad.stride()
+    ):
         return torch.ops.aten.threshold_backward(grad, out, 0)
     return torch.ops.aten.threshold_backward.grad_input(grad, out, 0, grad_input=out)
+
+
+def is_several(grad: Tensor) -> bool:
+    """Whether ``grad`` stands for several gradients at once, as with ``is_grads_batched``.
+
+    Example:
+        >>> is_several(torch.ones(3))
+        False
+    """
+    kinds = torch._C._functorch
+    return kinds.is_legacy_batchedtensor(grad) or kinds.is_batchedtensor(grad)
 
 
 def as_recorded(x: Tensor) -> AbstractContextManager[Any]:
