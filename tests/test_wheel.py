@@ -159,7 +159,7 @@ def test_a_config_is_trained_tested_asked_copied_and_exported(resblock):
     resblock("export", "mine.py", "--weights", checkpoint, *width, "--to", "torchscript")
     assert (resblock.folder / "backbone.pt").is_file()
     assert "backbone" in resblock("summary", "mine.py", "--size", "64x64")
-    assert "tried together" in resblock("doctor")
+    assert "tested together" in resblock("doctor")
 
 
 #: Import packages of what the extra `runtime` installs, with what that needs.

@@ -41,7 +41,7 @@ class SmpFlexResNet(nn.Module, EncoderMixin):
         ``(N, C, H, W)`` to a list of ``depth + 1`` tensors, the first of which is the input.
 
     Raises:
-        ValueError, TypeError: as of ``FlexResNet``.
+        ValueError, TypeError: as for ``FlexResNet``.
 
     Example:
         >>> encoder = SmpFlexResNet({"depth": 18}, depth=3)
@@ -79,7 +79,7 @@ class SmpFlexResNet(nn.Module, EncoderMixin):
         Args:
             in_channels: of the image.
             pretrained: whether the first convolution's weights are kept, as ``load_weights`` with
-                ``adapt='in_channels'`` does, or drawn anew.
+                ``adapt='in_channels'`` does, or initialised at random.
         """
         if in_channels != self._in_channels:
             self._options["in_channels"] = in_channels
@@ -154,7 +154,7 @@ def register(name: str, **options: Any) -> None:
     """Make ``smp.create_model(..., encoder_name=name)`` build a ``FlexResNet`` with these options.
 
     Raises:
-        ValueError, TypeError: as of ``FlexResNet``; smp has an encoder of this name.
+        ValueError, TypeError: as for ``FlexResNet``; smp has an encoder of this name.
 
     Example:
         >>> import segmentation_models_pytorch as smp

@@ -54,7 +54,7 @@ class TimmFlexResNet(FlexResNet):
     """A ``FlexResNet`` with pooling and classifier, as timm's models have them.
 
     Args:
-        depth: as of ``FlexResNet``.
+        depth: as for ``FlexResNet``.
         num_classes: of the classifier; 0 is none.
         in_chans: channels of the image.
         global_pool: timm's: ``'avg'``, ``'max'``, ``'avgmax'``, ``'catavgmax'``, or ``''``: none,
@@ -68,7 +68,7 @@ class TimmFlexResNet(FlexResNet):
         ``(N, in_chans, H, W)`` to ``(N, num_classes)``.
 
     Raises:
-        ValueError, TypeError: as of ``FlexResNet``.
+        ValueError, TypeError: as for ``FlexResNet``.
 
     Example:
         >>> import timm, torch
@@ -130,7 +130,7 @@ class TimmFlexResNet(FlexResNet):
 
         Args:
             num_classes: 0 is no classifier.
-            global_pool: as of the class; None keeps what is there.
+            global_pool: as for the class; None keeps what is there.
 
         Raises:
             ValueError, TypeError: an invalid value, or classes without pooling.

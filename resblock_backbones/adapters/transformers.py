@@ -45,7 +45,7 @@ class FlexResNetConfig(BackboneConfigMixin, Config):
         out_features: the same by name: ``'stem'``, ``'stage1'``, ...
 
     Raises:
-        ValueError, TypeError: as of ``FlexResNet``; there are no such feature maps.
+        ValueError, TypeError: as for ``FlexResNet``; there are no such feature maps.
 
     Example:
         >>> config = FlexResNetConfig(depth=50, deep_stem=True, out_indices=[2, 3, 4])

@@ -186,7 +186,7 @@ def _is_made(folder: Path, wanted: ShapesInfo, *, force: bool) -> bool:
         return True
     if not force:
         reason = "files of it are missing" if found == wanted else f"it holds {found}"
-        raise ValueError(f"{folder}: {reason}; --force (force=True) makes it anew")
+        raise ValueError(f"{folder}: {reason}; --force (force=True) makes it again")
     foreign = sorted(present - expected)
     if foreign:
         raise ValueError(

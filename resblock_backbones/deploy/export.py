@@ -88,8 +88,8 @@ def export(
         path: the file to write: ``.onnx``, ``.pt``, ``.ts`` or ``.torchscript``, ``.pt2``.
         to: the format. ONNX needs ``resblock_backbones[export]``.
         fused: whether norms are folded into the convolutions, as :func:`fuse` does.
-        opset: of ONNX, 11 or higher; None is the exporter's own choice. What an older one cannot
-            say is refused.
+        opset: of ONNX, 11 or higher; None is the exporter's own choice. What an older
+            one cannot express is refused.
         replace: whether an existing file may be replaced.
         progress: called with a description before each step.
 
@@ -98,8 +98,8 @@ def export(
 
     Raises:
         TypeError: ``net`` is something else.
-        ValueError: an unknown format, a name that does not end as the format's, a file that is
-            there already.
+        ValueError: an unknown format, a name that does not end as the format's, a file that
+            already exists.
         ExportError: the network cannot be written in this format, or the outputs differ.
 
     Example:

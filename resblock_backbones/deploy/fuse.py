@@ -32,10 +32,10 @@ class FusedBackbone(nn.Module):
         net: the backbone.
 
     Attributes:
-        out_channels, out_strides, feature_info: as of a ``FlexResNet``.
+        out_channels, out_strides, feature_info: as for a ``FlexResNet``.
 
     Shape:
-        As of ``net``, ``(N, C, H, W)`` to a tuple of such. The input may have any floating point
+        As for ``net``, ``(N, C, H, W)`` to a tuple of such. The input may have any floating point
         type and layout; the outputs have the input's type, and channels last.
     """
 

@@ -42,7 +42,7 @@ def at_opset(model: Any, opset: int) -> Any:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         reason = " ".join(str(error).split()).replace("==> Context: ", "")
-        raise ExportError(f"opset={opset}: ONNX cannot say it: {reason}") from error
+        raise ExportError(f"opset={opset}: ONNX cannot express the model: {reason}") from error
     return model
 
 

@@ -54,7 +54,7 @@ class Boxes:
 
 
 def read_boxes(file: Path, images: Sequence[ImageFile]) -> dict[ImageFile, Boxes]:
-    """The boxes of images, out of COCO's JSON: annotations, or `predictions.json`.
+    """The boxes of images, from COCO's JSON: annotations, or `predictions.json`.
 
     Args:
         file: with `images` and `annotations`.
@@ -64,7 +64,7 @@ def read_boxes(file: Path, images: Sequence[ImageFile]) -> dict[ImageFile, Boxes
         The boxes of each image that the file names, also where it has none.
 
     Raises:
-        DatasetError: it is no such file, a box is none, or it names none of the images.
+        DatasetError: it is not such a file, a box is invalid, or it names none of the images.
     """
     content = read_json(file)
     try:

@@ -84,7 +84,7 @@ def extract_features(
 
     Raises:
         ImageError: files already exist, or images could not be read, or have other sizes than
-            their boxes tell.
+            those that their boxes are for.
         ValueError: an argument is wrong, or the network does not return a tuple of feature maps.
     """
     check_choice("existing", existing, ["refuse", "replace", "keep"])

@@ -29,7 +29,7 @@ def configs_folder() -> Path:
     for folder in (package / "configs", package.parent / "configs"):
         if (folder / "_base_/models/classifier_flexr.py").is_file():
             return folder
-    raise ConfigError(f"{package}: was installed without its configs; install it again")
+    raise ConfigError(f"{package}: was installed without its configs; reinstall it")
 
 
 def config_files(folder: Path) -> list[Path]:

@@ -44,7 +44,7 @@ else:
 
         REFUSAL = str(explain("mmengine", error))
         warnings.warn(
-            f"MMEngine cannot be used: {REFUSAL} (`resblock doctor` tells more)", stacklevel=2
+            f"MMEngine cannot be used: {REFUSAL} (`resblock doctor` says more)", stacklevel=2
         )
     else:
         KINDS.append(whole_models)

@@ -47,7 +47,7 @@ class OnnxModel:
         if CARD not in metadata:
             inputs = ", ".join(one.name for one in self.session.get_inputs())
             raise InputError(
-                f"{file}: its metadata has no {CARD}, so that nobody knows what its input "
+                f"{file}: its metadata has no {CARD}, so it is not known what its input "
                 f"({inputs}) takes and its outputs are; `resblock export CONFIG CHECKPOINT` "
                 "writes it"
             )

@@ -122,7 +122,7 @@ class Prediction:
         )
 
     def reduced(self, factor: int) -> Prediction:
-        """The prediction for the image at a size that is so many times smaller.
+        """The prediction for the image scaled down by a factor.
 
         >>> box = np.array([[2.0, 4.0, 6.0, 8.0]])
         >>> Prediction(box, np.array([0]), np.array([0.9])).reduced(2).boxes.tolist()

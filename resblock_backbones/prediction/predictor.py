@@ -40,7 +40,7 @@ class Predictor:
         device: where the model of a config computes; None is a GPU if one is available.
         tta: test-time augmentation: also predict the mirrored image, and merge (not with `.onnx`).
         tta_scales: predict it at these multiples of its size too.
-        slices: predict images in slices with sides of so many pixels, and merge: for images much
+        slices: predict images in slices with sides of this many pixels, and merge: for images much
             larger than those of the training. Files are read part by part where their format
             allows it; the masks of objects are `PlacedMasks`.
         overlap: part of a side that two slices share.

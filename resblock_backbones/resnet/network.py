@@ -92,7 +92,7 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         width*: factor on the channels; 0.5 is half width.
         stage_blocks: blocks of each stage, in place of the depth's.
         block*: ``'basic'`` or ``'bottleneck'``, in place of the depth's.
-        output_stride: 8, 16 or 32: short for strides and dilations that reach it.
+        output_stride: 8, 16 or 32: sets strides and dilations to reach it.
         attention*: ``'SE'`` (arXiv 1709.01507), ``'ECA'`` (arXiv 1910.03151), or a dict with more.
         anti_alias: ``'blur'`` or True: blur before subsampling (arXiv 1904.11486). ``'average'``:
             subsample by averaging.
@@ -114,10 +114,10 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
             weights and outputs, which every head can work with.
 
     Attributes:
-        plan: what it is made of, to print and compare; ``FlexResNet.plan_of`` tells it before.
+        plan: what it is made of, to print and compare; ``FlexResNet.plan_of`` gives it before.
         out_channels: channels of each output.
         out_strides: stride of each output; H rows of the input become ``ceil(H / stride)``.
-        feature_info: both and the modules' names, told as timm tells them; see ``FeatureInfo``.
+        feature_info: both and the modules' names, in timm's form; see ``FeatureInfo``.
 
     Raises:
         ValueError: an invalid value, or options that exclude each other.
@@ -228,7 +228,7 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
             options: of ``FlexResNet``.
 
         Raises:
-            ValueError, TypeError: an option that cannot be, as far as the plan tells; layers refuse
+            ValueError, TypeError: an option that cannot be, as far as the plan shows; layers refuse
                 their own when they are built.
 
         Example:
@@ -261,7 +261,7 @@ class FlexResNet(FamiliarNetwork, TimmMethods, HubMethods, nn.Module):
         from a signature in the checkpoint, its name or its family, with a warning where that is a
         guess, and has to be given where nothing says it (Detectron2's names). Weights do not
         show strides, dilations, ``anti_alias``, activations, a norm's eps and groups: ``timm://``
-        and ``hf-hub:`` tell those; else the defaults are taken.
+        and ``hf-hub:`` give those; else the defaults are taken.
 
         Args:
             source, prefix, allow_partial, adapt, reverse_channels, bands: as in ``load_weights``.

@@ -64,7 +64,7 @@ class Backbone:
 
     @property
     def style(self) -> str:
-        """Where its bottlenecks downsample, as far as anything tells; torchvision's way if not."""
+        """Where its bottlenecks downsample, as far as it is known; torchvision's way if not."""
         return self.claims.style or "pytorch"
 
     def refuse_strange(self, name: str) -> None:

@@ -66,7 +66,7 @@ def convert_checkpoint(
         to: ``'torchvision'``, ``'timm'``, ``'mmdet'``, ``'mmpretrain'``, ``'detectron2'``,
             ``'transformers'``, ``'flex'`` or another of ``FAMILIES``.
         prefix: of the backbone's names in the source; None looks for it.
-        replace: whether a file that is there may be replaced.
+        replace: whether an existing file may be replaced.
 
     Raises:
         CheckpointError: the source cannot be read, or the family has no name for a tensor.

@@ -62,7 +62,7 @@ def load_weights(
         reverse_channels: reverse the first convolution's input channels, for weights of BGR
             images (Caffe, Detectron2) in a network for RGB images.
         bands: for each input channel of the network, the number that it has in the weights, from
-            0; None is a channel that they do not have, which begins at zero. ``(3, 2, 1)`` takes
+            0; None is a channel that they do not have, which starts at zero. ``(3, 2, 1)`` takes
             red, green and blue of weights for Sentinel-2's bands, ``(0, 1, 2, None)`` adds a
             fourth channel to RGB.
 

@@ -63,7 +63,7 @@ def build_network(
     bands: Sequence[int | None] | None = None,
     options: Mapping[str, Any],
 ) -> Network:
-    """The network of a backbone that was found; arguments as of ``FlexResNet.from_checkpoint``."""
+    """The network of a backbone that was found; arguments as for ``FlexResNet.from_checkpoint``."""
     if not allow_partial:
         backbone.refuse_strange(opened.name)
     refuse_fused(backbone.tensors, opened.name)
@@ -99,7 +99,7 @@ def read_plan(
     """The plan of the network that a checkpoint is of; nothing is built.
 
     Args:
-        source, prefix, options: as of ``FlexResNet.from_checkpoint``.
+        source, prefix, options: as for ``FlexResNet.from_checkpoint``.
 
     Raises:
         CheckpointError: unreadable, or of no ResNet that ``FlexResNet`` can be.
@@ -154,26 +154,26 @@ def _told_options(
     if "norm_cfg" in inferred.keys() - source.options.keys():
         tell(
             f"{name}: its norms are taken for group norms of {NORM_GROUPS} groups, which weights "
-            "do not show; say norm_cfg=dict(type='GN', num_groups=...) if not"
+            "do not show; set norm_cfg=dict(type='GN', num_groups=...) if not"
         )
     signature = backbone.dialect.signature
     if signature and not any(key.startswith(signature) for key in backbone.others):
         guessed = ", ".join(f"{key}={value!r}" for key, value in claims.options.items())
         tell(
             f"{name}: {guessed} is a guess: its stem is as {backbone.dialect.name}'s, but it has "
-            f"no {signature}*; say these options if they are others"
+            f"no {signature}*; set these options if they differ"
         )
     if "style" in given or "style" in source.options:
         return dict(claims.options)
     if claims.style is None:
         raise CheckpointError(
-            f"{name}: nothing in it says where its bottlenecks downsample; say style='pytorch' (in "
+            f"{name}: nothing in it says where its bottlenecks downsample; set style='pytorch' (in "
             "the 3x3 convolution, as torchvision's and those trained from them) or style='caffe' "
             "(in the first, as MSRA's)"
         )
     if claims.is_guess:
         tell(
-            f"{name}: style='{claims.style}' is a guess by {claims.source}; say style= if it is "
+            f"{name}: style='{claims.style}' is a guess by {claims.source}; set style= if it is "
             "another"
         )
     return {**claims.options, **({"style": "caffe"} if claims.style == "caffe" else {})}

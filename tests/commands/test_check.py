@@ -105,14 +105,14 @@ def test_two_formats_in_a_folder_are_an_error_until_one_is_chosen(tmp_path, capf
     formats.as_voc(tmp_path / "two")
     status, out, error = check(capfd, tmp_path / "two")
     assert status == 2 and "8 of 8 images" in out
-    assert "in several formats, yolo and voc: say which with --format yolo" in error
+    assert "in several formats, yolo and voc: choose one with --format yolo" in error
     assert check(capfd, tmp_path / "two", "--format", "voc")[0] == 0
     assert (
         "is not in the format cvat, but yolo, voc"
         in (check(capfd, tmp_path / "two", "--format", "cvat")[2])
     )
     assert "--format" in check(capfd, tmp_path / "two", "--format", "dota")[2]
-    assert "say which" in check(capfd, tmp_path / "two", "--fix", tmp_path / "out")[2]
+    assert "choose one" in check(capfd, tmp_path / "two", "--fix", tmp_path / "out")[2]
     fixed = check(capfd, tmp_path / "two", "--format", "voc", "--fix", tmp_path / "out")
     assert fixed[0] == 0 and (tmp_path / "out/train.json").is_file()
 
@@ -190,10 +190,10 @@ def test_numbers_of_label_maps_that_were_exchanged_in_a_split_are_a_warning(tmp_
     [
         (["gone"], "gone"),
         (["empty"], "no annotations that are known here"),
-        (["empty", "--cfg-options", "a=1"], "--cfg-options: goes with a config"),
+        (["empty", "--cfg-options", "a=1"], "--cfg-options: needs a config"),
         (["a.py", "--fix", "out"], "--fix: takes a folder or an annotation file"),
         (["a.py", "--format", "voc"], "--format: takes a folder or an annotation file"),
-        (["data", "--fix", "data"], "--fix data: is there already"),
+        (["data", "--fix", "data"], "--fix data: already exists"),
     ],
 )
 def test_bad_arguments_are_told_in_one_line(tmp_path, monkeypatch, capfd, arguments, message):

@@ -237,7 +237,7 @@ def test_two_networks_in_a_file_are_told_apart_by_prefix(photos, capsys):
         {"model": raw, "model_ema": {f"module.{k}": average[k] for k in average}}, "both.pth"
     )
     assert run(photos, "--weights", "both.pth", "--out", "out") == 2
-    assert "'model.', 'model_ema.module.'; say which by prefix=" in capsys.readouterr().err
+    assert "'model.', 'model_ema.module.'; choose one with prefix=" in capsys.readouterr().err
     for more in ((), ("--depth", "18")):
         out = f"out{len(more)}"
         given = ("--weights", "both.pth", "--prefix", "model_ema", *more)

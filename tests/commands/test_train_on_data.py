@@ -82,7 +82,7 @@ def test_a_segmentor_learns_from_masks_in_a_folder(here, capfd):
         "--cfg-options", *NO_WORKERS, "model.backbone.width=0.25",
     )  # fmt: skip
     assert status == 0, error
-    assert "written anew with 0 and 1" in said and "mIoU" in said
+    assert "rewritten with 0 and 1" in said and "mIoU" in said
 
 
 @pytest.mark.parametrize("model", [name for name in MODELS if name != "deeplabv3plus"])

@@ -88,7 +88,7 @@ def test_an_object_that_stands_twice_is_told(tmp_path):
     one = re.search("<object>.*?</object>", file.read_text())[0]
     file.write_text(file.read_text().replace(one, 2 * one, 1))
     assert (
-        "3.png, an object of 'cat': its box [5.0, 3.0, 8.0, 6.0] stands twice" in told(tmp_path)[0]
+        "3.png, an object of 'cat': its box [5.0, 3.0, 8.0, 6.0] occurs twice" in told(tmp_path)[0]
     )
 
 

@@ -122,7 +122,7 @@ def test_masks_in_folders_are_label_maps(tmp_path, on):
         assert set(np.unique(labels)) == {0, 1}
         pixels += int(labels.sum())
     assert pixels == written.counts["class 1"] == 6 * (48 + 72)
-    assert any("0 and 255: written anew" in note for note in written.notes) == (on == 255)
+    assert any("0 and 255: rewritten" in note for note in written.notes) == (on == 255)
 
 
 # --- what cannot be read ---
@@ -142,7 +142,7 @@ def test_folders_without_annotations_or_with_two_kinds_are_told(tmp_path):
     assert "no annotations that are known here" in refused(tmp_path / "a")
     formats.as_yolo(tmp_path / "b")
     formats.as_voc(tmp_path / "b")
-    assert "in several formats, yolo and voc: say which with --format yolo" in refused(
+    assert "in several formats, yolo and voc: choose one with --format yolo" in refused(
         tmp_path / "b"
     )
     assert read_folder(tmp_path / "b", format="voc").format == "Pascal VOC"

@@ -29,7 +29,7 @@ def test_these_tests_run_on_one_of_the_tried_combinations(capsys):
     assert differences == []
     assert main(["doctor", "--operators"]) == 0
     said = capsys.readouterr().out
-    assert f"tried together: {name}" in said and "no faults found" in said
+    assert f"tested together: {name}" in said and "no faults found" in said
     assert "nms_rotated" in said and "bezier_align_forward" in said
     for distribution, version in TRIED[name].items():
         assert f"{version}".split("+")[0] in said and distribution in said

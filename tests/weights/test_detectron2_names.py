@@ -88,7 +88,7 @@ def test_detectron2_s_msra_weights_downsample_in_the_first_convolution(
     whole = {f"backbone.bottom_up.{name}": tensor for name, tensor in named.items()}
     whole["backbone.fpn_lateral2.weight"] = torch.zeros(8, 8, 1, 1)
     whole["proposal_generator.rpn_head.conv.weight"] = torch.zeros(8, 8, 3, 3)
-    with pytest.raises(CheckpointError, match="where its bottlenecks downsample; say style="):
+    with pytest.raises(CheckpointError, match="where its bottlenecks downsample; set style="):
         FlexResNet.from_checkpoint({"model": whole})
     net = FlexResNet.from_checkpoint({"model": whole}, style="caffe")
     assert_same_features(original, net, image)
@@ -119,7 +119,7 @@ def test_detectron2_s_deeplab_stem(random_network, image, tally):
     named = to_detectron2(state, ("stem.0", "stem.3", "stem.6"), ("stem.1", "stem.4", "stem.7"))
     # Its store has R-52 of either style, and its own runs sign nothing.
     for signature in ({"__author__": "Detectron2 Model Zoo"}, {"iteration": 90_000}):
-        with pytest.raises(CheckpointError, match="where its bottlenecks downsample; say style="):
+        with pytest.raises(CheckpointError, match="where its bottlenecks downsample; set style="):
             FlexResNet.from_checkpoint({"model": named, **signature})
     net = FlexResNet.from_checkpoint({"model": named}, style="caffe")
     assert_same_features(original, net, image)

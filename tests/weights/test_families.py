@@ -184,7 +184,7 @@ def test_moco_s_converter_leaves_torchvision_s_way(version, random_network, imag
     same_as_torchvision(original, FlexResNet.from_checkpoint(content), image)
     assert pixels_of("mine", find_backbone(content, "mine")).order == "RGB"
     anonymous = {"model": named}
-    with pytest.raises(CheckpointError, match="say style='pytorch'"):
+    with pytest.raises(CheckpointError, match="set style='pytorch'"):
         FlexResNet.from_checkpoint(anonymous)
     net = FlexResNet.from_checkpoint(anonymous, style="pytorch")
     same_as_torchvision(original, net, image)
@@ -226,7 +226,7 @@ def test_the_config_in_a_checkpoint_says_the_style():
 def test_the_groups_of_a_group_norm_are_told_when_assumed():
     norm = {"type": "GN", "num_groups": 4}
     state = FlexResNet(18, norm_cfg=norm).state_dict()
-    with pytest.warns(CheckpointWarning, match="group norms of 32 groups.*say norm_cfg"):
+    with pytest.warns(CheckpointWarning, match="group norms of 32 groups.*set norm_cfg"):
         FlexResNet.from_checkpoint(state)
 
 

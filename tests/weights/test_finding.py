@@ -66,7 +66,7 @@ def test_an_average_beside_the_weights_is_asked_for(raw, average, state, tmp_pat
         lambda: FlexResNet.from_checkpoint(tmp_path / "both.pth"),
         lambda: convert_checkpoint(tmp_path / "both.pth", tmp_path / "new.pth", "flex"),
     ):
-        told = f"holds 2 ResNets, under '{raw}.', '{average}.module.'; say which by prefix="
+        told = f"holds 2 ResNets, under '{raw}.', '{average}.module.'; choose one with prefix="
         with pytest.raises(CheckpointError, match=told):
             use()
     for prefix in (average, f"{average}.module", f"{average}.module.", f"{average}.module.."):

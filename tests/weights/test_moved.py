@@ -71,7 +71,9 @@ def test_the_same_file_is_taken_from_the_living_host_and_a_line_says_so(host, pu
     files, asked = host
     name, content = published
     files[f"{LIVING}/{name}"] = content
-    with pytest.warns(CheckpointWarning, match="host is gone since June 2026; taken from") as told:
+    with pytest.warns(
+        CheckpointWarning, match="host has been gone since June 2026; taken from"
+    ) as told:
         net = load(f"{GONE}/{name}")
     assert asked == [f"{LIVING}/{name}"]
     assert torch.equal(net.conv1.weight, STATE["conv1.weight"])

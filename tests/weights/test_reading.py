@@ -92,7 +92,7 @@ def test_a_tensor_on_an_object_that_is_left_out_is_an_error(kind, state, tmp_pat
             tmp_path / "a.pth",
             _use_new_zipfile_serialization=kind == "zip",
         )
-        with pytest.raises(CheckpointError, match="tensors hang on an object of the class"):
+        with pytest.raises(CheckpointError, match="tensors belong to an object of the class"):
             load_weights(network(), tmp_path / "a.pth")
 
 

@@ -1,7 +1,7 @@
 """Write a trained model, or a backbone alone, for programs without Python.
 
 A whole detector or segmentor, from the image to boxes, masks or label map; the file
-is written if it finds what the model does:
+is written only if its predictions agree with the model's:
 
 resblock export CONFIG CHECKPOINT --to onnx --out model.onnx
 
@@ -37,9 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
     whole = parser.add_argument_group("whole models")
     whole.add_argument(
-        "--raw-masks", action="store_true", help="masks as the network gives them, small ones"
+        "--raw-masks",
+        action="store_true",
+        help="masks as the network outputs them, before they are pasted into their boxes",
     )
-    whole.add_argument("--logits", action="store_true", help="of a segmentor, for all classes")
+    whole.add_argument(
+        "--logits",
+        action="store_true",
+        help="a segmentor's logits of all classes in place of its label map",
+    )
     whole.add_argument(
         "--fp16", action="store_true", help="weights and convolutions in half precision"
     )
@@ -56,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.01,
         metavar="DROP",
-        help="of the config's metric that int8 may cost [0.01]",
+        help="how much of the config's metric int8 may cost [0.01]",
     )
     add_config_options(whole)
     parser = parser.add_argument_group("backbones")  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""Write the feature maps of a backbone's stages, or of a neck, to one file for each image.
+r"""Write the feature maps of a backbone's stages, or of a neck, to one file for each image.
 
 The files also have shapes and strides. Images of the same size share a batch;
 nothing is padded. With --boxes they have a vector for each box instead.

@@ -1,9 +1,9 @@
 """What a backbone is made of and what it costs, stage by stage.
 
 Its plan; parameters, FLOPs, channels, strides, receptive fields and sizes of
-the maps; what a training step keeps for its backward pass. Of a config also
-parameters and FLOPs of each part of the whole model, where --options does not
-ask for another backbone than the config's.
+the maps; what a training step saves for its backward pass. For a config also
+parameters and FLOPs of each part of the whole model, unless --options changes
+its backbone.
 
 resblock summary --depth 50 --options output_stride=8 --size 512x512
 resblock summary --weights torchvision://resnet50
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="HxW",
         help="height and width of the image, or one number for both [224x224]",
     )
-    parser.add_argument("--json", action="store_true", help="print it for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON, for other programs")
     add_config_options(parser)
 
 

@@ -31,12 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", help="the output folder [work_dirs/<config name>/analyse]")
     parser.add_argument("--split", choices=["train", "val", "test"], default="test")
-    parser.add_argument("--worst", type=int, default=20, help="images that are drawn [20]")
+    parser.add_argument("--worst", type=int, default=20, help="images to draw [20]")
     parser.add_argument(
         "--score-threshold",
         type=float,
         metavar="SCORE",
-        help="objects with lower scores are none in the confusion matrix and the drawings [the "
+        help="leave objects with lower scores out of the confusion matrix and the drawings [the "
         "score with the best F1]",
     )
     parser.add_argument("--device", help="where to compute [cuda, or cpu]")

@@ -21,12 +21,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", help="a config file, or the name of a shipped one")
     parser.add_argument("--out", help="the output folder [work_dirs/<config name>/browse]")
     parser.add_argument("--split", choices=["train", "val", "test"], default="train")
-    parser.add_argument("--images", type=int, default=12, help="images that are drawn [12]")
-    parser.add_argument("--draws", type=int, default=3, help="of each, as training sees it [3]")
+    parser.add_argument("--images", type=int, default=12, help="images to draw [12]")
+    parser.add_argument(
+        "--draws",
+        type=int,
+        default=3,
+        help="random draws of the training pipeline for each image [3]",
+    )
     parser.add_argument(
         "--sample", type=int, default=300, help="images in the statistics after the pipeline [300]"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the draws [0]")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the draws [0]")
     parser.add_argument("--force", action="store_true", help="replace existing files")
     add_config_options(parser)
 

@@ -2,10 +2,10 @@
 
 resblock check CONFIG                   # the data sets of a config, as a run will use them
 resblock check data/pets                # a folder, whatever it was annotated with
-resblock check data/pets --fix repaired   # and a copy in which what is certain is repaired
+resblock check data/pets --fix repaired # and a copy with unambiguous faults repaired
 
-The exit status is 2 where training would stop or would learn something else than what is meant
-(lines that begin with "error"), and 0 where there are warnings and notes alone.
+The exit status is 2 where training would stop or would learn something other than intended
+(lines that begin with "error"), and 0 where there are only warnings and notes.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fix",
         metavar="OUT",
-        help="write a copy of the annotations to this folder, in which what is certain is repaired",
+        help="write a copy of the annotations, with unambiguous faults repaired, to this folder",
     )
-    parser.add_argument("--format", help="the one to check, where the folder has several")
+    parser.add_argument("--format", help="format to check, where the folder has several")
     add_config_options(parser)
 
 
@@ -36,7 +36,7 @@ def run(given: argparse.Namespace) -> None:
     path = Path(given.data).expanduser()
     if path.is_dir() or path.suffix.lower() == ".json" or (path.is_file() and path.suffix != ".py"):
         if given.cfg_options:
-            raise InputError("--cfg-options: goes with a config")
+            raise InputError("--cfg-options: needs a config")
         _check_folder(path, given.format, given.fix)
         return
     for name in ("fix", "format"):

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "runs",
         nargs="+",
         metavar="RUN",
-        help="work folders of training runs; of one that was used several times the last run",
+        help="work folders of training runs; of a folder that was used several times, the last run",
     )
     parser.add_argument("--out", default="curves.png", help="the image to write [curves.png]")
     parser.add_argument("--force", action="store_true", help="replace an existing file")

@@ -15,12 +15,16 @@ from ..arguments import require_mm_packages
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add its arguments."""
     parser.add_argument("data", help="the folder, in any known format")
-    parser.add_argument("--base", required=True, metavar="CONFIG", help="whose model is trained")
+    parser.add_argument(
+        "--base", required=True, metavar="CONFIG", help="config whose model is trained"
+    )
     parser.add_argument(
         "--out", help="folder for the annotations that the config names [data/<folder>_coco]"
     )
-    parser.add_argument("--format", help="of the annotations, where the folder has several")
-    parser.add_argument("--seed", type=int, default=0, help="of the split, where there is none [0]")
+    parser.add_argument("--format", help="format of the annotations, where the folder has several")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of the split, where the folder has none [0]"
+    )
 
 
 def run(given: argparse.Namespace) -> None:

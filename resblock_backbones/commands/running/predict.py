@@ -51,10 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--slice",
         type=int,
         metavar="SIDE",
-        help="predict slices of so many pixels and merge them: large images, small objects",
+        help="predict slices of this many pixels and merge them: large images, small objects",
     )
     parser.add_argument(
-        "--overlap", type=float, metavar="PART", help="of a slice's side, shared by two [0.2]"
+        "--overlap",
+        type=float,
+        metavar="PART",
+        help="part of a slice's side that neighbours share [0.2]",
     )
     add_views(parser)
     parser.add_argument("--device", help="where to compute [cuda, or cpu]")

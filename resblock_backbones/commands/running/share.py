@@ -22,9 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("work_dir", help="the work folder of the training")
     parser.add_argument("--out", metavar="FOLDER", help="write the files to this folder")
     parser.add_argument("--push", metavar="USER/NAME", help="upload them to this repository")
-    parser.add_argument("--private", action="store_true", help="only its members see it")
+    parser.add_argument("--private", action="store_true", help="make the repository private")
     parser.add_argument("--checkpoint", help="[the best one if the run kept one, else the newest]")
-    parser.add_argument("--config", help="of the run [the one in the work folder]")
+    parser.add_argument("--config", help="config of the run [the one in the work folder]")
     parser.add_argument("--force", action="store_true", help="replace existing files")
 
 

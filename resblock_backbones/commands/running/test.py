@@ -28,12 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add its arguments."""
     parser.add_argument("config", help="a config file, or the name of a shipped one")
     parser.add_argument("checkpoint", help="the checkpoint file, or an .onnx file")
-    parser.add_argument("--work-dir", help="for logs [work_dirs/<config name>]")
+    parser.add_argument("--work-dir", help="folder for logs [work_dirs/<config name>]")
     parser.add_argument("--out", metavar="FILE.pkl", help="write the predictions to this file")
     parser.add_argument("--show", action="store_true", help="show the predictions in a window")
     parser.add_argument("--show-dir", help="write images with predictions to this folder")
     parser.add_argument(
-        "--wait-time", type=float, default=2, metavar="SECONDS", help="how long a window stays [2]"
+        "--wait-time",
+        type=float,
+        default=2,
+        metavar="SECONDS",
+        help="how long a window stays open [2]",
     )
     add_views(parser)
     add_config_options(parser)

@@ -30,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add its arguments."""
     parser.add_argument("config", nargs="?", help="a config file, or the name of a shipped one")
     add_data_arguments(parser)
-    parser.add_argument("--work-dir", help="for logs and checkpoints [work_dirs/<config name>]")
+    parser.add_argument(
+        "--work-dir", help="folder for logs and checkpoints [work_dirs/<config name>]"
+    )
     parser.add_argument(
         "--resume",
         nargs="?",
@@ -52,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--early-stop",
         metavar="METRIC[:PATIENCE]",
-        help="end after so many validations [5] without a better value, e.g. bbox_mAP:3, mIoU, "
+        help="end after this many validations [5] without a better value, e.g. bbox_mAP:3, mIoU, "
         "val_loss",
     )
     add_config_options(parser)
@@ -94,14 +96,16 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("a folder of images and annotations in place of a config")
     group.add_argument("--data", metavar="PATH", help="the folder, in any known format")
     models = ["faster-rcnn", "mask-rcnn", "retinanet", "fcos", "deeplabv3plus"]
-    group.add_argument("--model", choices=models, help="[by what is annotated]")
-    group.add_argument("--depth", type=int, help="of the backbone [18]")
-    group.add_argument("--width", type=float, help="of the backbone [0.5]")
-    group.add_argument("--epochs", type=int, help="[by the number of images]")
-    group.add_argument("--imgsz", type=int, help="longer side of the images [theirs, 128 to 640]")
-    group.add_argument("--batch", type=_batch, help="images at once, or auto [auto]")
-    group.add_argument("--format", help="of the annotations, where the folder has several")
-    group.add_argument("--seed", type=int, help="of the split, where there is none [0]")
+    group.add_argument("--model", choices=models, help="[chosen by the annotations]")
+    group.add_argument("--depth", type=int, help="depth of the backbone [18]")
+    group.add_argument("--width", type=float, help="factor on the backbone's channels [0.5]")
+    group.add_argument("--epochs", type=int, help="[chosen by the number of images]")
+    group.add_argument(
+        "--imgsz", type=int, help="longer side of the images [from the data, 128 to 640]"
+    )
+    group.add_argument("--batch", type=_batch, help="batch size, or auto [auto]")
+    group.add_argument("--format", help="format of the annotations, where the folder has several")
+    group.add_argument("--seed", type=int, help="seed of the split, where the folder has none [0]")
 
 
 def _batch(text: str) -> int | str:

@@ -1,4 +1,4 @@
-"""What is installed, whether it is whole and was tried together, and the cure of each fault.
+"""What is installed, whether it works and was tested together, and how to fix each fault.
 
 Exit status 1 where MMEngine and MMCV with operators are not there, or something is broken.
 """
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     hook.add_argument(
         "--install-hook",
         action="store_true",
-        help="offer MMCV's operators to every program of this Python, MMDetection's own tools too",
+        help="provide MMCV's operators to all programs of this Python, MMDetection's own tools too",
     )
     hook.add_argument("--remove-hook", action="store_true", help="stop doing so")
 

@@ -70,7 +70,7 @@ class Comparison:
         told = f"{place}: {_told(box, bounds)}"
         way = self._way()
         if way is not None:
-            message = f"look like {way}, as their masks tell; COCO's are [x, y, width, height]"
+            message = f"look like {way}, as their masks show; COCO's are [x, y, width, height]"
             self.findings.error("way", "", f"{many} {message}; {told}")
         elif len(self.apart) > MANY * self.compared:
             message = "lie elsewhere than their masks: is one of the two in another unit?"

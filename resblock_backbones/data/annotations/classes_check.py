@@ -73,7 +73,7 @@ def check_classes(document: CocoDocument, classes: Sequence[str], key: str) -> N
         document.findings.note(
             "order",
             "",
-            f"its categories stand in another order than {key}: labels go by name",
+            f"its categories are in another order than {key}: labels go by name",
         )
 
 

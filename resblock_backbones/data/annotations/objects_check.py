@@ -75,7 +75,7 @@ def _check_ids(document: CocoDocument) -> None:
                 "repeated id",
                 f"annotations[{number}]",
                 f"has the id {shown(value)} of annotations[{seen[value]}]; every id has to be "
-                "unique: `resblock check --fix OUT` numbers them anew",
+                "unique: `resblock check --fix OUT` renumbers them",
             )
         seen.setdefault(value, number)
         # Larger ones lose digits in the floats in which pycocotools keeps them.

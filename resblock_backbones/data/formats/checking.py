@@ -91,7 +91,7 @@ def check_folder(
     """
     if fix is not None:
         if fix.exists() and (not fix.is_dir() or any(fix.iterdir())):
-            raise DatasetError(f"--fix {fix}: is there already; give a new folder")
+            raise DatasetError(f"--fix {fix}: already exists; give a new folder")
         return _checked(folder, format, fix)
     cache = cache_folder()
     if cache is None or not folder.exists():

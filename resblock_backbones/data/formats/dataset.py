@@ -140,7 +140,7 @@ def _check_copies(data: AnnotatedImages) -> None:
         seen: set[tuple[str, tuple[float, ...]]] = set()
         for one in image.objects:
             if (one.name, one.box) in seen:
-                message = f"its box {[round(v, 2) for v in one.box]} stands twice: one object?"
+                message = f"its box {[round(v, 2) for v in one.box]} occurs twice: one object?"
                 place = f"{image.file}, an object of {one.name!r}"
                 data.findings.warning("copies", place, message)
             seen.add((one.name, one.box))

@@ -194,8 +194,8 @@ def _check_partners(pairs: list[tuple[Path, Path]], findings: Findings) -> None:
         first = image_of.setdefault(labels, image)
         if first.parent != image.parent:
             message = (
-                f"{first} and {image} have the name of one label map, {labels}: take the folder "
-                "away that holds no images"
+                f"{first} and {image} have the name of one label map, {labels}: remove the folder "
+                "that holds no images"
             )
             findings.error("partners", "" if "partners" not in findings else str(image), message)
 

@@ -193,7 +193,7 @@ def the_one(found: Mapping[str, Reader], format: str, folder: Path) -> Reader:
 def several_formats(folder: Path, formats: Sequence[str]) -> str:
     """A line about a folder in which reading one format would lose what another one says."""
     return (
-        f"{folder}: is annotated in several formats, {' and '.join(formats)}: say which with "
+        f"{folder}: is annotated in several formats, {' and '.join(formats)}: choose one with "
         f"--format {formats[0].replace(' ', '-')}"
     )
 

@@ -112,7 +112,7 @@ def write_objects(data: AnnotatedImages, out: Path, *, seed: int = 0) -> Written
 
 
 def write_label_maps(data: MaskFolder, out: Path, *, seed: int = 0) -> Written:
-    """Write a list of names a split; label maps of 0 and 255 are written anew with 0 and 1.
+    """Write a list of names a split; label maps of 0 and 255 are rewritten with 0 and 1.
 
     Args:
         data: a folder of images and label maps.
@@ -141,9 +141,9 @@ def write_label_maps(data: MaskFolder, out: Path, *, seed: int = 0) -> Written:
         target = label_root / f"{name_of(image)}.png"
         _write_label_map(labels, target, binary=data.binary, colours=data.colours.get(labels))
     if data.colours:
-        notes.append("label maps of colours: written anew with the numbers of labelmap.txt")
+        notes.append("label maps of colours: rewritten with the numbers of labelmap.txt")
     if data.binary:
-        notes.append("label maps of 0 and 255: written anew with 0 and 1")
+        notes.append("label maps of 0 and 255: rewritten with 0 and 1")
     if data.unpaired:
         notes.append(f"left out: {len(data.unpaired)} label maps without an image")
     if data.without_map:

@@ -128,7 +128,7 @@ def _objects(
             continue
         seen[line] += 1
         if seen[line] > 1:
-            result.dropped["lines that stand twice in a text file"] += 1
+            result.dropped["duplicate lines in a text file"] += 1
             continue
         fault, one = _object(words, classes, size, keypoints)
         if one is not None:

@@ -41,7 +41,7 @@ class ExportedModel:
     Attributes:
         path: the file.
         size: of the file, in bytes.
-        card: what the file tells.
+        card: what the file stores about the model.
         compared: one entry for each batch.
     """
 
@@ -70,33 +70,33 @@ def export_model(
     replace: bool = False,
     progress: Callable[[str], None] = lambda step: None,
 ) -> ExportedModel:
-    """Write a whole detector or segmentor, if the file finds what the model does.
+    """Write a whole detector or segmentor, if its predictions agree with the model's.
 
     The file takes ``images``, ``(N, 3, H, W)``, RGB, 0 to 255, of any number and size: channel
-    order, normalisation and padding are inside, a change of size is not. A detector gives ``boxes``
-    ``(N, K, 4)`` in pixels, ``scores`` and ``labels`` ``(N, K)``, ``num_detections`` ``(N,)``, and
-    ``masks`` if it has any; a segmentor gives ``label_map`` ``(N, H, W)``. ONNX files have standard
-    operators alone.
+    order, normalisation and padding are part of the file, resizing is not. A detector gives
+    ``boxes`` ``(N, K, 4)`` in pixels, ``scores`` and ``labels`` ``(N, K)``, ``num_detections``
+    ``(N,)``, and ``masks`` if it has any; a segmentor gives ``label_map`` ``(N, H, W)``. ONNX
+    files have standard operators only.
 
     Args:
         model: of MMDetection, MMSegmentation or torchvision, with the weights; stays as it is.
         path: the file to write: ``.onnx`` or ``.pt2``.
         to: the format.
-        raw_masks: masks as the network gives them, ``(N, K, 28, 28)`` of probabilities, which are
-            smaller; a reader lays them over the boxes.
+        raw_masks: masks as the network outputs them, ``(N, K, 28, 28)`` of probabilities; the
+            caller pastes them into the boxes.
         logits: of a segmentor: ``logits`` ``(N, C, H, W)`` in place of ``label_map``.
-        fp16: weights, and what is computed with them, in half precision; what chooses boxes, inputs
-            and outputs stay as they are. Is compared with the model as it is, and may differ more.
+        fp16: weights, and what is computed with them, in half precision; the selection of boxes
+            stays in float32, inputs and outputs keep their types. May differ more from the model.
         input_type: of the images.
         static: height and width, where a device wants fixed sizes; it is then one image.
         opset: of ONNX; None is the exporter's own choice.
         images: batches ``(N, 3, H, W)``, uint8, RGB, to compare with beside the generated ones.
         config: text to keep in the file.
-        replace: whether a file that is there may be replaced.
+        replace: whether an existing file may be replaced.
         progress: called with a few words before each step.
 
     Raises:
-        ValueError: a wrong option, or a file that is there already.
+        ValueError: a wrong option, or a file that already exists.
         ExportError: a part of the model cannot be written, or the file differs from the model.
     """
     target = Path(path).expanduser()

@@ -22,7 +22,7 @@ class WholeModel:
         graph: of ``(N, 3, H, W)``, RGB, 0 to 255, to the card's outputs.
         reference: the model itself, in its own precision, asked about images ``(N, 3, H, W)``,
             uint8; what it finds in each, with masks of the image's size.
-        card: what the file tells.
+        card: what the file stores about the model.
     """
 
     graph: nn.Module

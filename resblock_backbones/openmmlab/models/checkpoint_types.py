@@ -29,7 +29,7 @@ class History(Built):
 
     def set_state(self, state: Any) -> None:
         if not isinstance(state, dict) or not set(state) <= set(HISTORY):
-            raise CheckpointError("refused, because it holds a HistoryBuffer of another make")
+            raise CheckpointError("refused, because it holds a HistoryBuffer of an unknown kind")
         self.state = state
 
 

@@ -74,9 +74,9 @@ def _print_packages(packages: list[Package]) -> None:
         return
     nearest, differences = compare_with_tried(packages)
     if differences:
-        print(f"not tried together; nearest to {nearest}, but: {'; '.join(differences)}\n")
+        print(f"not tested together; nearest to {nearest}, but: {'; '.join(differences)}\n")
     else:
-        print(f"tried together: {nearest}\n")
+        print(f"tested together: {nearest}\n")
 
 
 def _others() -> dict[str, str]:

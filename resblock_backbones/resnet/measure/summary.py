@@ -50,7 +50,7 @@ class Summary:
         plan: what it is made of.
         image: height and width of the image.
         stages: the stem, then each stage.
-        saved: bytes that a training step keeps for its backward pass, half of what it keeps for two
+        saved: bytes that a training step saves for its backward pass, half of those for two
             images; with norms in eval mode: ``'folded'`` into their convolutions, as they are, and
             ``'unfolded'``; and with batch statistics, ``'batch_statistics'``.
     """

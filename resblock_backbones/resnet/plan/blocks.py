@@ -88,7 +88,7 @@ def block_channels(
         conv_channels: of each convolution of each block, where they are given one by one.
         kinds, planes, stage_blocks: of each stage: kind of block, channels of its 3x3 convolutions,
             number of blocks.
-        base_channels, groups, base_width, reduce_first: as of ``FlexResNet``.
+        base_channels, groups, base_width, reduce_first: as for ``FlexResNet``.
 
     Raises:
         ValueError: an option leaves no channel.

@@ -51,8 +51,8 @@ def locate(
         different = _without_stages_alone(found)
         if len(different) > 1:
             raise CheckpointError(
-                f"{source}: holds {len(different)} ResNets, under {_listed(different)}; say which "
-                "by prefix="
+                f"{source}: holds {len(different)} ResNets, under {_listed(different)}; choose one "
+                "with prefix="
             )
         [prefix] = different
     return prefix, *found[prefix]

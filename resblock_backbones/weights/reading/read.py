@@ -165,7 +165,7 @@ def download(
 
 def _download_moved(url: str, now: str, kept: Path, progress: bool) -> None:
     begin = published_hash(kept.name)
-    gone = f"{url}: this host is gone since June 2026"
+    gone = f"{url}: this host has been gone since June 2026"
     try:
         torch.hub.download_url_to_file(now, str(kept), begin, progress=progress)
     except (OSError, RuntimeError) as error:  # URLError is an OSError

@@ -146,7 +146,7 @@ class DataUnpickler(pickle._Unpickler):
                 raise CheckpointError("damaged: it refers to the same values without an end")
             if isinstance(one, Tensor):
                 raise CheckpointError(
-                    f"refused, because tensors hang on an object of the class {stranger.name}, "
+                    f"refused, because tensors belong to an object of the class {stranger.name}, "
                     "which is not known here: save its state_dict() where you made it"
                 )
             if isinstance(one, dict | list | tuple | set) and id(one) not in seen:

@@ -101,7 +101,7 @@ def test_classes_in_another_order_than_in_the_other_split_are_an_error(here, cap
     assert any(
         line.startswith("error: val_dataloader.dataset.metainfo.classes is") for line in lines
     )
-    assert any("its categories stand in another order" in line for line in lines)
+    assert any("its categories are in another order" in line for line in lines)
 
 
 @pytest.mark.slow

@@ -57,7 +57,7 @@ class FiniteLossHook(Hook):
         images = ", ".join(_names(data_batch)) or "unknown"
         raise TrainingError(
             f"iteration {runner.iter + 1}: {name} is {broken[name]:g}, of the images {images}; "
-            "the weights are spoilt from here on. Look at these images and their annotations; if "
+            "the weights are unusable from here on. Look at these images and their annotations; if "
             "they are right, lower optim_wrapper.optimizer.lr or set "
             'optim_wrapper.clip_grad="dict(max_norm=35)"'
         )
