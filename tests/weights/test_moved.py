@@ -77,7 +77,7 @@ def test_the_same_file_is_taken_from_the_living_host_and_a_line_says_so(host, pu
         net = load(f"{GONE}/{name}")
     assert asked == [f"{LIVING}/{name}"]
     assert torch.equal(net.conv1.weight, STATE["conv1.weight"])
-    (line,) = [str(one.message) for one in told if "host is gone" in str(one.message)]
+    (line,) = [str(one.message) for one in told if "host has been gone" in str(one.message)]
     assert "\n" not in line and f"its SHA-256 begins with {name[4:12]}" in line
 
 
