@@ -165,12 +165,14 @@ def trained(folder: Path, work_dir: Path) -> list[str]:
         raise SystemExit(f"{folder.name}: {said.stderr[-500:]}")
     text = said.stdout + said.stderr
     name, value = re.findall(r"^(mIoU|bbox_mAP) +([\d.]+)$", text, re.MULTILINE)[-1]
+    # MMSegmentation gives per cent, COCO a fraction.
+    result = float(value) / 100 if name == "mIoU" else float(value)
     model = re.findall(r"^model +([\w-]+)", text, re.MULTILINE)[0]
     batch, count = re.findall(r"batches of (\d+).*?([\d,]+) iterations", text)[0]
     minutes = (time.monotonic() - began) / 60
     return [
         model,
-        f"{name.replace('_', ' ')} {value}",
+        f"{name.replace('_', ' ')} {result:.3f}",
         f"{int(count.replace(',', '')):,} of {batch} images",
         f"{minutes:.1f} min",
     ]
