@@ -36,12 +36,14 @@ class Recipe(NamedTuple):
         build: function of the depth and the training options.
         last: whether weights and input are in channels_last format.
         compiled: whether to use ``torch.compile``, with freezing for inference.
+        folded: whether it folds norms in eval mode, which it can do but does not by itself.
         own_type: whether it chooses its dtype itself, so that autocast is off.
     """
 
     build: Callable[..., nn.Module]
     last: bool = False
     compiled: bool = False
+    folded: bool = False
     own_type: bool = False
 
 
@@ -203,6 +205,9 @@ CUDA_INFERENCE = {
     "MMDetection, efficient_conv_bn_eval, channels last": Recipe(by_mmengine, last=True),
     "torchvision, channels last": Recipe(by_torchvision, last=True),
     "torchvision, channels last, compiled": Recipe(by_torchvision, last=True, compiled=True),
+    "torchvision, channels last, compiled, folded": Recipe(
+        by_torchvision, last=True, compiled=True, folded=True
+    ),
     "timm, channels last": Recipe(by_timm, last=True),
     "FlexResNet, channels_last=True": Recipe(flex_last, last=True),
     "FlexResNet, channels_last=True, compiled": Recipe(flex_last, last=True, compiled=True),
@@ -216,6 +221,9 @@ CUDA_TRAINING = {
     "MMDetection": Recipe(by_mmdetection),
     "MMDetection, channels last": Recipe(by_mmdetection, last=True),
     "MMDetection, channels last, compiled": Recipe(by_mmdetection, last=True, compiled=True),
+    "MMDetection, channels last, compiled, folded": Recipe(
+        by_mmdetection, last=True, compiled=True, folded=True
+    ),
     "MMDetection, efficient_conv_bn_eval, channels last": Recipe(by_mmengine, last=True),
     "FlexResNet": Recipe(by_flex),
     "FlexResNet, channels_last=True": Recipe(flex_last, last=True),
@@ -242,7 +250,7 @@ def make(table: str, name: str, depth: int, device: torch.device) -> Way:
     if recipe.last:
         net = net.to(memory_format=torch.channels_last)
     if recipe.compiled:
-        freezing = {"freezing": True}
+        choices = {"freezing": not learns, "efficient_conv_bn_eval_fx_passes": recipe.folded}
         # For each size anew: code for all sizes is slower.
-        net = torch.compile(net, dynamic=False, options=None if learns else freezing)
+        net = torch.compile(net, dynamic=False, options=choices)
     return Way(name, net, recipe.last, recipe.own_type)
