@@ -70,12 +70,16 @@ class Step:
 
     def __call__(self) -> float:
         """The sum of the losses."""
-        torch.manual_seed(2)  # the samples of proposals are then the same
-        loss = _total(self.model.loss(self.image, copy.deepcopy(self.samples)))
+        loss = self.forward()
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         return float(loss.detach())
+
+    def forward(self) -> Tensor:
+        """The sum of the losses, before the backward pass."""
+        torch.manual_seed(2)  # the samples of proposals are then the same
+        return _total(self.model.loss(self.image, copy.deepcopy(self.samples)))
 
 
 def _total(losses: dict[str, Any]) -> Tensor:
