@@ -79,6 +79,12 @@ def _result(
             f"predictions have the label {prediction.labels.max()}, and the data set has {classes} "
             "classes: they are of another config"
         )
+    scores = np.zeros(0) if prediction.scores is None else prediction.scores
+    if not (np.isfinite(prediction.boxes).all() and np.isfinite(scores).all()):
+        raise ConfigError(
+            f"predictions of {info['img_path']} have a box or a score that is NaN or infinite: the "
+            "weights of the model, or the file of predictions, are damaged"
+        )
     size = (info["width"], info["height"])
     truth = annotations_of(info, size if prediction.masks is not None else None)
     assert truth.boxes is not None and truth.labels is not None

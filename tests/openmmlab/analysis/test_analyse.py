@@ -305,9 +305,14 @@ def break_boxes(content):
     content["annotations"][0]["bbox"] = [1, 2]
 
 
+def break_numbers(content):
+    content["annotations"][0]["score"] = float("nan")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
+        (break_numbers, "have a box or a score that is NaN or infinite"),
         (break_images, "is about other images"),
         (break_classes, "predicts 'zebra', which is no class of the config"),
         (break_scores, "object 0 has no score"),
