@@ -182,7 +182,7 @@ def test_masks_tell_of_some_boxes_how_they_are_written(tmp_path, write, way, mas
     for one in content[ANNOTATION][2::2]:  # those of the upper half, which stay in their image
         one["bbox"] = write(*one["bbox"])
     [error] = lines(check(tmp_path, content, masks=masks), "error")
-    assert re.search(rf"[4-7] of 16 boxes look like {way}, as their masks tell", error)
+    assert re.search(rf"[4-7] of 16 boxes look like {way}, as their masks show", error)
 
 
 def test_masks_of_nothing_and_masks_elsewhere_are_errors_where_they_are_most(tmp_path):
